@@ -1,0 +1,142 @@
+"""What can go wrong, as one tree.
+
+AgentsException                            the root; `run_data` tells how far the run had come
+├── MaxTurnsExceeded                       the run used up its turns
+├── ModelBehaviorError                     the model answered with something that cannot be followed
+├── ModelRefusalError                      the model declined to answer
+├── UserError                              the program uses the library in a way that cannot work
+│   ├── ContextNotPortableError            a context that cannot travel as JSON
+│   ├── RunConflictError                   the run id belongs to a run of another agent or input
+│   └── DecisionConflictError              a call was decided otherwise meanwhile
+├── ToolTimeoutError                       a tool with `timeout_behavior="raise_exception"` took too long
+├── InputGuardrailTripwireTriggered        an input guardrail said stop
+├── OutputGuardrailTripwireTriggered       an output guardrail said stop
+├── ToolInputGuardrailTripwireTriggered    a tool's input guardrail said stop
+├── ToolOutputGuardrailTripwireTriggered   a tool's output guardrail said stop
+└── PerdureError                           durable execution itself
+    ├── RunFailed                          an error that this process cannot rebuild; carries type and traceback
+    ├── RunCancelled                       the run was cancelled or terminated
+    ├── RunNotFound                        no run has this id
+    ├── RunUnattended                      nobody serves the run, so nobody can answer for it
+    ├── ServerUnavailable                  no Temporal server answers
+    └── ServerTooOld                       the Temporal server lacks what a run needs
+
+Temporal retries none of these: a run that ends in one of them has ended.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from perdure.result import RunErrorDetails
+
+
+class AgentsException(Exception):  # noqa: N818  the Agents SDK's own name
+    """The root of all errors that end a run or refuse to start one."""
+
+    run_data: RunErrorDetails | None = None
+
+
+class MaxTurnsExceeded(AgentsException):
+    """The run asked for one model call more than `max_turns` allows."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ModelBehaviorError(AgentsException):
+    """The model answered with something that cannot be followed: an unknown tool, malformed JSON, no terminal event."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ModelRefusalError(AgentsException):
+    """The model's final answer is a refusal."""
+
+    def __init__(self, refusal: str) -> None:
+        super().__init__(f"Model refused to produce output: {refusal}")
+        self.refusal = refusal
+
+
+class UserError(AgentsException):
+    """The program uses the library in a way that cannot work; the message says what to change."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ContextNotPortableError(UserError):
+    """A context holds something that cannot travel as JSON; the message names the field."""
+
+
+class RunConflictError(UserError):
+    """The run id already belongs to a run of another agent or with another input."""
+
+
+class DecisionConflictError(UserError):
+    """A call in the state was decided otherwise meanwhile; the first committed decision stands."""
+
+
+class ToolTimeoutError(AgentsException):
+    """A tool took longer than its timeout and asked for that to end the run."""
+
+    def __init__(self, tool_name: str, timeout_seconds: float) -> None:
+        super().__init__(f"Tool '{tool_name}' timed out after {timeout_seconds:g} seconds.")
+        self.tool_name = tool_name
+        self.timeout_seconds = timeout_seconds
+
+
+class PerdureError(AgentsException):
+    """Durable execution itself could not do its part."""
+
+
+class RunFailed(PerdureError):
+    """A run ended in an error that this process cannot rebuild, as one raised by user code in another process.
+
+    Attributes:
+        type_name: The error's class name where it was raised.
+        traceback_text: Its traceback there, if known.
+    """
+
+    def __init__(self, message: str, *, type_name: str = "", traceback_text: str = "") -> None:
+        super().__init__(f"{type_name}: {message}" if type_name else message)
+        self.type_name = type_name
+        self.traceback_text = traceback_text
+
+
+class RunCancelled(PerdureError):
+    """The run was cancelled or terminated before it had a result."""
+
+
+class RunNotFound(PerdureError):
+    """No run with this id is known to the namespace (it may be past its retention)."""
+
+
+class RunUnattended(PerdureError):
+    """No worker serves the run, so nobody can answer for it; the message has the command that starts one."""
+
+
+class ServerUnavailable(PerdureError):
+    """No Temporal server answers at the configured address."""
+
+
+class ServerTooOld(PerdureError):
+    """The Temporal server is older than what a run needs."""
+
+
+def describe_exception(error: BaseException) -> dict[str, Any]:
+    """An exception as plain, bounded data: `type` and `message`, safe even where `str()` of it raises."""
+    try:
+        message = str(error)
+    except Exception as second:  # noqa: BLE001  user code may raise anything from __str__
+        message = f"<{type(error).__name__} whose text cannot be read: {type(second).__name__}>"
+    message = message.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")
+    limit = 4096  # characters; Temporal drops a failure above its message size (faults: 3 MB)
+    if len(message) > limit:
+        message = f"{message[:limit]}… ({len(message)} characters in all)"
+    return {"type": type(error).__name__, "message": message}
