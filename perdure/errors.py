@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from perdure.result import RunErrorDetails
 
 
-class AgentsException(Exception):  # noqa: N818  the Agents SDK's own name
+class AgentsException(Exception):
     """The root of all errors that end a run or refuse to start one."""
 
     run_data: RunErrorDetails | None = None

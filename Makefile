@@ -1,0 +1,62 @@
+# Everything here sets up what it needs: a machine with Python 3.11 or newer and make is enough.
+
+PYTHON ?= python3
+APP ?= examples.airline.agent
+
+BIN := .venv/bin
+READY := .venv/.ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# No registry's address gets into the pins, and pip's own needs (pip, setuptools) are pinned too.
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	--no-emit-index-url --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format worker bench chaos pins clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make .venv with everything that the other targets use
+
+# The stamp is newer than the pins, so this runs again only when they change.
+$(READY): requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Perdure needs Python 3.11 or newer; $(PYTHON) is older. Try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) install --quiet --require-hashes --requirement requirements/dev.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## Play a real conversation end to end on an embedded Temporal server
+	$(BIN)/perdure demo
+
+test: $(READY) ## Run all tests but those of chaos
+	$(BIN)/pytest -m "not chaos"
+
+check: $(READY) ## Lint, formatting, types, import contracts, size budget
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest -q tests/test_architecture.py
+
+format: $(READY) ## Put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+worker: $(READY) ## Serve the agents of a module: make worker APP=examples.airline.agent
+	$(BIN)/python worker.py $(APP)
+
+bench: $(READY) ## Measure what the documentation claims
+	$(BIN)/python -m benchmarks
+
+chaos: $(READY) ## Kill processes in the middle of runs, again and again
+	$(BIN)/pytest -m chaos
+
+pins: $(READY) ## Pin the newest versions that pyproject.toml allows, with their hashes
+	$(COMPILE) --upgrade --output-file requirements/run.txt pyproject.toml
+	$(COMPILE) --upgrade --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml
+
+clean: ## Remove what these targets made, .venv included
+	rm -rf .venv build dist .coverage .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,59 @@
+"""An activity's attempt: it heartbeats while it runs, and its error says whether another one makes sense."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from perdure.contracts.steps import ATTEMPT_LOST
+from perdure.errors import describe_exception
+from perdure.limits import HEARTBEAT_SECONDS
+from perdure.served import ServedAgents
+
+_TRACEBACK_CHARACTERS = 8000
+
+
+@contextlib.asynccontextmanager
+async def heartbeats() -> AsyncGenerator[None]:
+    """Heartbeats every second from the worker's own loop, which user code cannot block."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
+
+
+def final_error(served: ServedAgents, error: Exception) -> ApplicationError:
+    """An error of the user's code or the model that ends the run; no attempt is made again."""
+    said = describe_exception(error)
+    token = served.note_error(activity.info().workflow_id or "", error)
+    details = {"traceback": _traceback(error)} | ({} if token is None else {"token": token})
+    return ApplicationError(said["message"], details, type=said["type"], non_retryable=True)
+
+
+def passing_error(
+    error: BaseException, *, type: str = ATTEMPT_LOST, after_seconds: float | None = None
+) -> ApplicationError:
+    """An error of circumstances: another attempt may succeed."""
+    delay = None if after_seconds is None else timedelta(seconds=after_seconds)
+    return ApplicationError(describe_exception(error)["message"], type=type, next_retry_delay=delay)
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        text = "".join(traceback.format_exception(error))
+    except Exception as second:  # noqa: BLE001  user code may raise anything while its error is formatted
+        return f"<traceback cannot be formatted: {second.__class__.__name__}>"
+    return text.encode("utf-8", "backslashreplace").decode()[-_TRACEBACK_CHARACTERS:]

@@ -1,0 +1,1 @@
+"""Model providers: a `ModelRequest` in, a `ModelAnswer` out."""

@@ -1,0 +1,1 @@
+"""`perdure worker MODULE`: serves every agent of a module by name."""

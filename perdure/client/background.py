@@ -1,0 +1,37 @@
+"""One daemon thread with an event loop of its own, for Temporal's client and worker.
+
+User code never enters it: a tool that blocks its loop would stop heartbeats, and a script that ends would cancel the
+worker in the middle of a step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+class BackgroundLoop:
+    """The thread and its loop; started at once."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="perdure", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Coroutine[Any, Any, _T]) -> concurrent.futures.Future[_T]:
+        """Starts work on the loop, from any thread."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def call(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Does work on the loop and waits for it on the caller's; being cancelled cancels the work."""
+        return await asyncio.wrap_future(self.submit(work))
+
+    def close(self, timeout_seconds: float) -> None:
+        """Stops the loop and its thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout_seconds)

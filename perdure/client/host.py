@@ -1,0 +1,223 @@
+"""This process as a host of runs: its connection, its worker, and the objects it lends to its runs."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from temporalio.worker import Worker
+
+from perdure.blobs import BlobStore, DirectoryBlobStore
+from perdure.client.background import BackgroundLoop
+from perdure.client.queues import QueueLock, is_of_this_host, new_queue_name, remove_old_locks
+from perdure.connection import Connection, connect
+from perdure.rooms import load_room
+from perdure.served import ServedAgents
+from perdure.server import server_status
+
+_log = logging.getLogger("perdure")
+_T = TypeVar("_T")
+
+_STOP_SECONDS = 10.0  # a worker that has not stopped by then is left to the end of the process
+# temporalio can crash while the interpreter ends (sdk-python issue 300): its last callbacks want a moment.
+_QUIET_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """A worker of this process."""
+
+    worker: Worker
+    running: asyncio.Task[None]
+    takes_steps: bool
+
+
+class Host:
+    """What of Perdure lives in this process; there is one, made when it is first needed.
+
+    Its worker takes steps while a loop of user code runs, because tools run there; otherwise it only answers queries,
+    signals and updates.
+    """
+
+    _lock = threading.Lock()
+    _current: Host | None = None
+
+    def __init__(self) -> None:
+        self.background = BackgroundLoop()
+        self.served = ServedAgents()
+        self._pid = os.getpid()
+        self._connection: Connection | None = None
+        self._connecting = asyncio.Lock()
+        self._queue: str | None = None
+        self._locks: dict[str, QueueLock] = {}
+        self._serving: dict[str, _Serving] = {}
+        self._closing = False
+        self._changing = asyncio.Lock()
+        self._leases: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
+        atexit.register(self.close)
+
+    @classmethod
+    def current(cls) -> Host:
+        """This process's host; a forked child gets one of its own."""
+        with cls._lock:
+            if cls._current is None or cls._current._pid != os.getpid():
+                cls._current = cls()
+            return cls._current
+
+    async def call(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Does work on the background loop for a caller on another one."""
+        return await self.background.call(work)
+
+    async def connection(self) -> Connection:
+        """The connection to the server; an embedded server that has ended since is started again."""
+        async with self._connecting:
+            known = self._connection
+            if known is not None and known.embedded and await asyncio.to_thread(server_status) is None:
+                _log.warning("the embedded Temporal server has ended; starting it again")
+                known = None
+            if known is None:
+                known = self._connection = await connect()
+            return known
+
+    async def blobs(self) -> BlobStore | None:
+        """Where large items lie: the directory `PERDURE_BLOBS`, the embedded server's, or nowhere."""
+        return blob_store(await self.connection())
+
+    def lease(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Serves user code on this loop until it ends; called on the loop itself."""
+        if loop not in self._leases:
+            self._leases[loop] = loop.create_task(self._hold(loop), name="perdure serves this loop")
+
+    async def _hold(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            await loop.create_future()
+        finally:
+            self._leases.pop(loop, None)
+            if not self._leases:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait_for(self.call(self._after_last_loop()), _STOP_SECONDS)
+
+    async def own_queue(self) -> str:
+        """The task queue of this process, served."""
+        if self._queue is None:
+            home = (await self.connection()).home
+            remove_old_locks(home / "queues")
+            queue = new_queue_name()
+            if not self._hold_lock(home, queue):
+                raise RuntimeError(f"the new queue {queue} is already locked")
+            self._queue = queue
+        await self.serve(self._queue)
+        return self._queue
+
+    async def take_over(self, queue: str, *, by_force: bool = False) -> bool:
+        """Serves a dead process's queue; False while its owner lives or cannot be known to be dead."""
+        if queue not in self._locks:
+            home = (await self.connection()).home
+            if not (by_force or is_of_this_host(queue)) or not self._hold_lock(home, queue):
+                return False
+            _log.info("serving queue %s, whose process has ended", queue)
+        await self.serve(queue)
+        return True
+
+    def _hold_lock(self, home: Path, queue: str) -> bool:
+        lock = QueueLock(home / "queues", queue)
+        if lock.acquire():
+            self._locks[queue] = lock
+            return True
+        return False
+
+    async def serve(self, queue: str) -> None:
+        """Runs a worker on the queue; it takes steps while there is a loop for the user's code."""
+        await self._ensure_worker(queue, takes_steps=bool(self._leases))
+
+    async def answer_for(self, queue: str) -> None:
+        """Runs a worker on the queue that takes no steps, so that the runs there can answer."""
+        await self._ensure_worker(queue, takes_steps=False)
+
+    def serves(self, queue: str) -> bool:
+        """Whether a worker of this process polls the queue."""
+        return queue in self._serving
+
+    async def owner_is_dead(self, queue: str) -> bool:
+        """Whether the process that owns the queue is known to have ended."""
+        if not is_of_this_host(queue) or queue in self._locks:
+            return False
+        lock = QueueLock((await self.connection()).home / "queues", queue)
+        free = lock.acquire()
+        lock.release()
+        return free
+
+    async def _ensure_worker(self, queue: str, *, takes_steps: bool) -> None:
+        async with self._changing:
+            serving = self._serving.get(queue)
+            if serving is not None and (serving.takes_steps or not takes_steps):
+                return
+            if serving is not None:
+                await self._stop_worker(queue)
+            await self._start_worker(queue, takes_steps=takes_steps)
+
+    async def _start_worker(self, queue: str, *, takes_steps: bool) -> None:
+        room = load_room("worker")
+        connection = await self.connection()
+        settings = room.WorkerSettings(task_queue=queue, activities=takes_steps, max_cached_workflows=_cached())
+        worker = room.build_worker(connection.client, self.served, blob_store(connection), settings)
+        running = asyncio.create_task(worker.run(), name=f"worker of {queue}")
+        self._serving[queue] = _Serving(worker, running, takes_steps)
+
+    async def _after_last_loop(self) -> None:
+        """The last loop of user code has ended: the workers of queues that are ours go on without taking steps."""
+        async with self._changing:
+            for queue in list(self._serving):
+                await self._stop_worker(queue)
+                if queue in self._locks and not self._closing:
+                    await self._start_worker(queue, takes_steps=False)
+
+    async def _stop_worker(self, queue: str) -> None:
+        serving = self._serving.pop(queue)
+        await serving.worker.shutdown()
+        await asyncio.wait([serving.running])
+
+    async def _stop_workers(self) -> None:
+        async with self._changing:
+            self._closing = True
+            await asyncio.gather(*(self._stop_worker(queue) for queue in list(self._serving)))
+
+    def close(self) -> None:
+        """Stops what runs here; registered for the interpreter's end."""
+        if self._closing or self._pid != os.getpid():
+            return
+        for loop, lease in list(self._leases.items()):
+            if not loop.is_running() and not loop.is_closed():
+                lease.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    loop.run_until_complete(lease)
+        try:
+            self.background.submit(self._stop_workers()).result(_STOP_SECONDS)
+        except Exception:  # noqa: BLE001  the process ends, whatever a worker that does not stop has to say
+            _log.warning("the worker did not stop within %g s; its steps are taken up by the next one", _STOP_SECONDS)
+        self.background.close(_STOP_SECONDS)
+        for lock in self._locks.values():
+            lock.release()
+        time.sleep(_QUIET_SECONDS)
+
+
+def blob_store(connection: Connection) -> BlobStore | None:
+    """The blob store that goes with a connection."""
+    configured = os.environ.get("PERDURE_BLOBS")
+    if configured:
+        return DirectoryBlobStore(Path(configured))
+    return DirectoryBlobStore(connection.home / "blobs") if connection.embedded else None
+
+
+def _cached() -> int:
+    """How many runs the worker keeps in memory; `PERDURE_MAX_CACHED_WORKFLOWS=0` replays each at every step."""
+    return int(os.environ.get("PERDURE_MAX_CACHED_WORKFLOWS", "1000"))

@@ -1,0 +1,189 @@
+"""Starts a run, or finds the one that has its id."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from perdure.blobs import BlobStore, store_items
+from perdure.canonical import encode
+from perdure.contracts.run import RunInput, RunSettings
+from perdure.definition import Snapshot
+from perdure.errors import RunConflictError, RunNotFound, UserError
+from perdure.items import TResponseInputItem, input_items
+from perdure.limits import MAX_COMMAND_BYTES, TASK_TIMEOUT_SECONDS
+from perdure.settings import RunConfig
+
+_INPUT_BYTES = MAX_COMMAND_BYTES // 2  # the other half is for the snapshot and the context
+_SNAPSHOT_BYTES = MAX_COMMAND_BYTES // 4
+_SUMMARY_CHARACTERS = 120
+_MEMO = "perdure"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run that was started or attached to.
+
+    Attributes:
+        started: Whether this call started it.
+        queue: The task queue that serves it.
+    """
+
+    workflow_run_id: str
+    queue: str
+    started: bool
+    closed: bool = False
+
+
+def new_run_id(agent: str) -> str:
+    """An id for a run that was given none."""
+    slug = re.sub(r"[^a-z0-9]+", "-", agent.lower()).strip("-") or "run"
+    return f"{slug[:40]}-{uuid.uuid4().hex[:12]}"
+
+
+def settings_of(config: RunConfig, *, by_name: bool) -> RunSettings:
+    """What of a configuration travels.
+
+    Raises:
+        UserError: The agent is known by name only and the configuration holds a model object, which cannot travel.
+    """
+    values: dict[str, Any] = {
+        "workflow_name": config.workflow_name,
+        "tool_output_format": config.tool_output_format,
+        "approval_timeout_seconds": config.approval_timeout_seconds,
+    }
+    if by_name and config.model is not None:
+        if not isinstance(config.model, str):
+            raise UserError("A run of an agent by name cannot take a model object in its RunConfig; name the model.")
+        values["model"] = config.model
+    if by_name and config.model_settings is not None:
+        values["model_settings"] = config.model_settings.to_json()
+    return RunSettings(**values)
+
+
+def make_input(
+    agent: str,
+    snapshot: Snapshot | None,
+    given: str | list[TResponseInputItem],
+    blobs: BlobStore | None,
+    **fields: Any,
+) -> RunInput:
+    """The run's input in stored form.
+
+    Raises:
+        UserError: It is not JSON, or too large to travel.
+    """
+    items = store_items(input_items(given), blobs, _INPUT_BYTES)
+    if snapshot is not None:
+        size = len(encode(snapshot.model_dump(mode="json", exclude_unset=True)))
+        if size > _SNAPSHOT_BYTES:
+            raise UserError(
+                f"Agent {agent!r} takes {size} bytes (instructions, tools); at most {_SNAPSHOT_BYTES} can travel. "
+                "Shorten it, or serve it by name from a worker."
+            )
+        fields["snapshot"] = snapshot
+    return RunInput(agent=agent, input=items, **fields)
+
+
+async def start_or_attach(client: Client, run_id: str, queue: str, run: RunInput, *, rerun: bool, eager: bool) -> Found:
+    """Starts the run; if its id is taken, finds the one that has it.
+
+    Raises:
+        RunConflictError: The id belongs to a run of another agent or with another input.
+    """
+    digest = _identity(run)
+    try:
+        handle = await client.start_workflow(
+            "AgentRun",
+            run,
+            id=run_id,
+            task_queue=queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE if rerun else WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            task_timeout=timedelta(seconds=TASK_TIMEOUT_SECONDS),
+            memo={_MEMO: {"agent": run.agent, "input": digest}},
+            static_summary=_summary(run),
+            static_details=_details(run),
+            request_eager_start=eager,
+        )
+    except WorkflowAlreadyStartedError:
+        return await _attach(client, run_id, run.agent, digest)
+    return Found(handle.first_execution_run_id or handle.result_run_id or "", queue, started=True)
+
+
+async def find(client: Client, run_id: str) -> WorkflowExecutionDescription:
+    """The run with this id.
+
+    Raises:
+        RunNotFound: There is none.
+    """
+    try:
+        return await client.get_workflow_handle(run_id).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise RunNotFound(
+                f"No run {run_id!r} is known in namespace {client.namespace!r}: it was never started there, or it "
+                "ended longer ago than the namespace keeps runs. `perdure runs` lists what there is."
+            ) from None
+        raise
+
+
+async def agent_of(description: WorkflowExecutionDescription) -> str:
+    """The name of the agent that a run was started with."""
+    return (await _noted(description)).get("agent", "")
+
+
+async def _attach(client: Client, run_id: str, agent: str, digest: str) -> Found:
+    description = await find(client, run_id)
+    noted = await _noted(description)
+    if not noted:
+        raise RunConflictError(f"The id {run_id!r} belongs to a workflow that no run of Perdure is; take another id.")
+    if noted.get("agent") != agent:
+        raise RunConflictError(
+            f"Run {run_id!r} is a run of agent {noted.get('agent')!r}, not of {agent!r}; take another run_id."
+        )
+    if noted.get("input") != digest:
+        raise RunConflictError(
+            f"Run {run_id!r} was started with another input; take another run_id, or rerun=True once it has ended."
+        )
+    return Found(
+        workflow_run_id=description.run_id,
+        queue=description.task_queue,
+        started=False,
+        closed=description.status != WorkflowExecutionStatus.RUNNING,
+    )
+
+
+async def _noted(description: WorkflowExecutionDescription) -> dict[str, Any]:
+    memo = await description.memo()
+    value = memo.get(_MEMO)
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _identity(run: RunInput) -> str:
+    return hashlib.sha256(encode(run.input)).hexdigest()[:16]
+
+
+def _first_words(run: RunInput) -> str:
+    content = run.input[-1].get("content", "") if run.input else ""
+    text = content if isinstance(content, str) else str(content)
+    text = " ".join(text.split()).replace("*", "").replace("`", "'")
+    return text if len(text) <= _SUMMARY_CHARACTERS else text[:_SUMMARY_CHARACTERS] + "…"
+
+
+def _summary(run: RunInput) -> str:
+    return f"{run.agent}: {_first_words(run)}"
+
+
+def _details(run: RunInput) -> str:
+    count = len(run.input)
+    return f"A run of agent **{run.agent}**, started with {count} item{'' if count == 1 else 's'}: {_first_words(run)}"

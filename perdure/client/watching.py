@@ -1,0 +1,42 @@
+"""Follows a run by its history: the server says when something happened, so that nothing has to be polled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowHistoryEventFilterType
+
+_PAUSE_SECONDS = 0.1  # between two looks at a busy run, so that watching costs at most ten calls a second
+
+_TIMER_ENDS = (EventType.EVENT_TYPE_TIMER_FIRED, EventType.EVENT_TYPE_TIMER_CANCELED)
+
+
+async def waits(client: Client, run_id: str, workflow_run_id: str | None) -> AsyncGenerator[bool]:
+    """Tells after each batch of events whether the run has a timer open, as it has while a call waits for approval.
+
+    Ends with the run.
+    """
+    handle = client.get_workflow_handle(run_id, run_id=workflow_run_id)
+    events = handle.fetch_history_events(
+        wait_new_event=True, event_filter_type=WorkflowHistoryEventFilterType.ALL_EVENT, skip_archival=True
+    )
+    open_timers: set[int] = set()
+    while True:
+        await events.fetch_next_page()
+        for event in events.current_page or []:
+            _follow(event, open_timers)
+        yield bool(open_timers)
+        if events.next_page_token is None:
+            return
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def _follow(event: HistoryEvent, open_timers: set[int]) -> None:
+    if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED:
+        open_timers.add(event.event_id)
+    elif event.event_type in _TIMER_ENDS:
+        fired = event.timer_fired_event_attributes.started_event_id
+        open_timers.discard(fired or event.timer_canceled_event_attributes.started_event_id)

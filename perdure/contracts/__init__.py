@@ -1,0 +1,1 @@
+"""What crosses a process border: client and workflow, workflow and activity."""

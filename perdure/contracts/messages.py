@@ -1,0 +1,101 @@
+"""What is said to a run while it runs, and what it answers: signals, updates, queries."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+from perdure.contracts.run import Tokens
+from perdure.definition import Frozen
+
+
+class DecisionMessage(Frozen):
+    """A decision as it is sent by signal, update or command line.
+
+    Attributes:
+        call_id: The call, as `approvals` names it.
+        by: Who decides: a claim of the sender.
+        reason: Told to the model if the call is rejected.
+        digest: If given, must be the call's: then the decision holds for exactly these arguments.
+        always: The decision holds for later calls of this tool in this run, too.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    call_id: str
+    by: str | None = None
+    reason: str | None = None
+    digest: str | None = None
+    always: bool = False
+
+
+class UpdateMessage(DecisionMessage):
+    """A decision with its verb, for the update `decide`."""
+
+    decision: Literal["approve", "reject"]
+
+
+class Receipt(Frozen):
+    """What became of a decision."""
+
+    call_id: str
+    verdict: str
+    explanation: str
+
+
+class ApprovalView(Frozen):
+    """A call that waits for a decision.
+
+    Attributes:
+        item: The call as the model made it.
+        since: ISO 8601, UTC; `expires` likewise.
+    """
+
+    call_id: str
+    tool: str
+    arguments: str
+    agent: str
+    digest: str
+    since: str
+    expires: str
+    item: dict[str, Any]
+
+
+class CallView(Frozen):
+    """A call of the open turn; `output` once it has one."""
+
+    call_id: str
+    tool: str
+    phase: str
+    digest: str
+    item: dict[str, Any]
+    output: dict[str, Any] | None = None
+    output_is_value: bool = False
+
+
+class StatusView(Frozen):
+    """What a run does.
+
+    Attributes:
+        phase: `"starting"`, `"calling model"`, `"running tools"`, `"waiting for approval"` (nothing else goes on),
+            `"finished"` or `"failed"`.
+        why: The same in a sentence, with what it waits for.
+        decided: Who decided what, by call.
+        unknown_outcomes: Calls that may or may not have taken effect.
+        ignored: The last messages that changed nothing, and why.
+    """
+
+    agent: str
+    phase: str
+    why: str
+    turn: int
+    max_turns: int | None
+    items: int
+    usage: Tokens
+    calls: list[CallView] = []
+    approvals: list[ApprovalView] = []
+    decided: dict[str, str] = {}
+    unknown_outcomes: list[str] = []
+    warnings: list[str] = []
+    ignored: list[str] = []

@@ -1,0 +1,32 @@
+"""Every number a run is bounded by, in one place; docs/limits.md says where each comes from and what happens there."""
+
+from __future__ import annotations
+
+KIB = 1024
+MIB = 1024 * KIB
+
+# Sizes, in bytes. The server refuses payloads of 2 MiB and messages of 4 MiB, and refusing wedges a run.
+MAX_INLINE_ITEM_BYTES = 64 * KIB  # a larger item is kept in the blob store
+MAX_ITEM_BYTES = 8 * MIB  # a larger tool output is cut for the model: no model reads more
+MAX_COMMAND_BYTES = 1 * MIB  # the inputs of one activity, or of a run
+MAX_TASK_BYTES = 2 * MIB  # the commands of one workflow task
+MAX_RESULT_BYTES = 1 * MIB  # the result of one activity
+MAX_TAIL_BYTES = 256 * KIB  # items carried along in an activity's input or a run's outcome; the rest by query
+MAX_PAGE_BYTES = 1 * MIB  # one answer of the transcript query
+MAX_DECISION_BYTES = 16 * KIB  # a signal or update; larger ones are ignored
+
+# Counts.
+MAX_PARALLEL_CALLS = 100  # tool calls in flight at once; the server allows 2,000 pending activities
+MAX_CALLS_PER_RESPONSE = 1000
+MAX_IGNORED_KEPT = 20  # messages without effect that `status` still shows
+
+# Time, in seconds.
+TOOL_TIMEOUT_SECONDS = 60.0  # a tool that does not say otherwise
+TOOL_GRACE_SECONDS = 10.0  # start-to-close beyond the tool's own timeout, which is enforced inside the activity
+MODEL_TIMEOUT_SECONDS = 600.0
+CALLABLE_TIMEOUT_SECONDS = 60.0
+HEARTBEAT_SECONDS = 1.0
+HEARTBEAT_TIMEOUT_SECONDS = 4.0  # a silent attempt is lost
+TASK_TIMEOUT_SECONDS = 5.0  # a workflow task
+STICKY_TIMEOUT_SECONDS = 2.0  # how long a killed worker holds up the next workflow task
+RETENTION_DAYS = 90

@@ -1,0 +1,164 @@
+"""Records: what a step's outcome changes in the state of the run.
+
+The order of absorption is the order of the history, so a replay absorbs the same. An answer that cannot be followed
+leaves nothing behind but the failure. The outputs of a turn enter the transcript in call order, when all are there.
+"""
+
+from __future__ import annotations
+
+from perdure.canonical import encode
+from perdure.loop.answer import Answer, call_digest, read_answer
+from perdure.loop.decisions import answer_call, apply_decision
+from perdure.loop.state import Call, CallPhase, Decision, Failure, LoopState, ResponseRecord
+from perdure.loop.steps import (
+    AgentsSnapshotted,
+    CallJudged,
+    ModelAnswered,
+    Outcome,
+    OutcomeUnknown,
+    StepFailed,
+    ToolDeclined,
+    ToolReturned,
+    WaitedTooLong,
+)
+
+_UNKNOWN = (
+    "The outcome of this call is unknown: the worker was lost while it ran, so it may or may not have taken effect. "
+    "It was not repeated. Find out what happened before you try again."
+)
+_WARNINGS_KEPT = 20
+
+
+def started(state: LoopState, step_id: str) -> None:
+    """Records that the driver started a step."""
+    state.in_flight.add(step_id)
+    if step_id.startswith("model."):
+        state.transcript.sent = len(state.transcript.entries)
+
+
+def absorb(state: LoopState, step_id: str, call_id: str | None, outcome: Outcome, now: float) -> None:
+    """Records the outcome of a step or wait.
+
+    Args:
+        state: The run, changed in place.
+        step_id: The step; an outcome of one that is not in flight changes nothing.
+        call_id: The call that the step or wait is about, if it is about one.
+        outcome: How it ended.
+        now: The workflow's time, in seconds since the epoch.
+    """
+    call = state.call(call_id) if call_id is not None else None
+    if isinstance(outcome, WaitedTooLong):
+        if call is not None and call.phase == "waiting":
+            _absorb_timeout(state, call, now)
+    elif step_id in state.in_flight:
+        state.in_flight.discard(step_id)
+        _absorb_outcome(state, call, outcome, now)
+    if state.calls and all(call.phase == "done" for call in state.calls):
+        _close_turn(state)
+
+
+def _absorb_outcome(state: LoopState, call: Call | None, outcome: Outcome, now: float) -> None:
+    match outcome:
+        case StepFailed(failure):
+            state.failure = state.failure or failure
+        case AgentsSnapshotted(snapshot):
+            state.snapshot, state.agent = snapshot, snapshot.start
+        case ModelAnswered():
+            _absorb_answer(state, outcome, now)
+        case CallJudged(needs_approval) if call is not None:
+            call.since = now
+            _settle(state, call, "waiting" if needs_approval else "ready")
+        case ToolReturned(item, is_value, changes) if call is not None:
+            call.output, call.output_is_value, call.context_changes, call.phase = item, is_value, changes, "done"
+        case ToolDeclined(reason) if call is not None:
+            call.deferred += 1
+            _warn(state, f"Call {call.id} waits for a worker: {reason}")
+        case OutcomeUnknown() if call is not None:
+            call.outcome_unknown = True
+            state.unknown_outcomes.append(call.id)
+            answer_call(call, _UNKNOWN)
+        case _:
+            raise RuntimeError(f"outcome {type(outcome).__name__} belongs to no call of the open turn")
+
+
+def _absorb_timeout(state: LoopState, call: Call, now: float) -> None:
+    reason = f"Nobody decided about this call within {_duration(state.approval_timeout_seconds)}."
+    decision = Decision(approve=False, reason=reason, at=now)
+    state.decided[call.id] = decision
+    apply_decision(call, decision)
+
+
+def _absorb_answer(state: LoopState, outcome: ModelAnswered, now: float) -> None:
+    answer = read_answer(state, outcome.items, outcome.disabled)
+    if isinstance(answer, Failure):
+        state.failure = answer
+        return
+    state.turn += 1
+    state.usage.add(outcome.usage)
+    record = ResponseRecord(
+        turn=state.turn,
+        agent=state.agent,
+        first=len(state.transcript.entries),
+        count=len(answer.items),
+        usage=outcome.usage,
+        response_id=outcome.response_id,
+        request_id=outcome.request_id,
+    )
+    state.responses.append(record)
+    for item in answer.items:
+        state.transcript.append(encode(item), "answer", state.agent, state.turn)
+    _open_calls(state, answer, now)
+    state.finished, state.final_output = answer.is_final, answer.final_output
+
+
+def _open_calls(state: LoopState, answer: Answer, now: float) -> None:
+    for position, item in enumerate(answer.calls):
+        call_id = f"{state.turn}.{position}"
+        digest = call_digest(item)
+        state.call_ids.setdefault(item["call_id"], []).append(call_id)
+        state.call_digests[call_id] = digest
+        tool = state.definition.tools_by_name[item["name"]]
+        call = Call(id=call_id, item=item, tool=tool, digest=digest, phase="ready", since=now)
+        state.calls.append(call)
+        phase: CallPhase = (
+            "unjudged" if tool.needs_approval == "rule" else "waiting" if tool.needs_approval else "ready"
+        )
+        _settle(state, call, phase)
+    if answer.calls:
+        state.agents_with_tool_use.add(state.agent)
+
+
+def _settle(state: LoopState, call: Call, phase: CallPhase) -> None:
+    """Gives the call its phase, unless a standing decision about its tool already answers the question."""
+    standing = state.always.get(call.tool.name)
+    if standing is None:
+        call.phase = phase
+    else:
+        state.decided[call.id] = standing
+        apply_decision(call, standing)
+
+
+def _close_turn(state: LoopState) -> None:
+    changed_by: dict[str, str] = {}
+    for call in state.calls:
+        kind = "value" if call.output_is_value else "output"
+        state.transcript.append(encode(call.output), kind, state.agent, state.turn)
+        for name, value in call.context_changes.items():
+            if name in changed_by:
+                _warn(
+                    state, f"Calls {changed_by[name]} and {call.id} both changed context.{name}; the later one holds."
+                )
+            changed_by[name] = call.id
+            state.context = {**(state.context or {}), name: value}
+    state.calls = []
+
+
+def _warn(state: LoopState, text: str) -> None:
+    state.warnings = [*state.warnings, text][-_WARNINGS_KEPT:]
+
+
+def _duration(seconds: float) -> str:
+    for name, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:g} {name}"
+    return f"{seconds:g} seconds"

@@ -1,0 +1,108 @@
+"""Decisions about calls that wait: the first one that is committed holds, everything else changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from perdure.loop.state import Call, Decision, LoopState
+
+Verdict = Literal["accepted", "repeated", "too late", "unknown call", "ambiguous call", "other digest"]
+
+REJECTED = "Tool execution was not approved."
+
+
+@dataclass(slots=True, frozen=True)
+class Ruling:
+    """What became of a decision that came in.
+
+    Attributes:
+        verdict: `"accepted"` if it was the first; `"repeated"` if the same decision already held.
+        call_id: The call it is about, ours, if it could be told.
+        explanation: One sentence for the sender.
+    """
+
+    verdict: Verdict
+    call_id: str
+    explanation: str
+
+
+def judge_decision(state: LoopState, name: str, decision: Decision, digest: str | None) -> Ruling:
+    """What `decide` would do with the decision; changes nothing.
+
+    Args:
+        state: The run.
+        name: Our call id, or the model's as long as one call of the run bore it.
+        decision: What is decided.
+        digest: If given, it must name the call's tool and arguments.
+    """
+    call_id, problem = _resolve(state, name)
+    if call_id is None:
+        return Ruling("ambiguous call" if problem else "unknown call", name, problem or _unknown(state, name))
+    earlier = state.decided.get(call_id)
+    if earlier is not None:
+        return _after(call_id, earlier, decision)
+    call = state.call(call_id)
+    if call is None or call.phase != "waiting":
+        return Ruling("too late", call_id, f"Call {call_id} does not wait for a decision (any more).")
+    if digest is not None and digest != call.digest:
+        return Ruling(
+            "other digest", call_id, f"Call {call_id} has digest {call.digest}, not {digest:.80}: look again."
+        )
+    return Ruling("accepted", call_id, f"Call {call_id} is {'approved' if decision.approve else 'rejected'}.")
+
+
+def decide(state: LoopState, name: str, decision: Decision, digest: str | None) -> Ruling:
+    """Commits the decision if it is the first about a waiting call."""
+    ruling = judge_decision(state, name, decision, digest)
+    if ruling.verdict == "accepted":
+        _commit(state, ruling.call_id, decision)
+    return ruling
+
+
+def _commit(state: LoopState, call_id: str, decision: Decision) -> None:
+    covered = [call for call in state.waiting_calls() if call.id == call_id]
+    if decision.always:
+        tool = covered[0].tool.name
+        state.always[tool] = decision
+        covered = [call for call in state.waiting_calls() if call.tool.name == tool]
+    for call in covered:
+        state.decided[call.id] = decision
+        apply_decision(call, decision)
+
+
+def apply_decision(call: Call, decision: Decision) -> None:
+    """Lets an approved call run, answers a rejected one."""
+    call.decision = decision
+    if decision.approve:
+        call.phase = "ready"
+    else:
+        answer_call(call, decision.reason or REJECTED)
+
+
+def answer_call(call: Call, text: str) -> None:
+    """Answers a call without running it."""
+    call.output = {"call_id": call.model_call_id, "output": text, "type": "function_call_output"}
+    call.phase = "done"
+
+
+def _resolve(state: LoopState, name: str) -> tuple[str | None, str]:
+    if name in state.call_digests:
+        return name, ""
+    bearers = state.call_ids.get(name, [])
+    if len(bearers) > 1:
+        return None, f"{len(bearers)} calls of this run bear the id {name:.80}: name {' or '.join(bearers[:5])}."
+    return (bearers[0] if bearers else None), ""
+
+
+def _unknown(state: LoopState, name: str) -> str:
+    waiting = ", ".join(call.id for call in state.waiting_calls()) or "none"
+    return f"No call {name:.80} is known; waiting now: {waiting}."
+
+
+def _after(call_id: str, earlier: Decision, decision: Decision) -> Ruling:
+    held = "approved" if earlier.approve else "rejected"
+    by = f" by {earlier.by}" if earlier.by else ""
+    if earlier.approve == decision.approve:
+        return Ruling("repeated", call_id, f"Call {call_id} was already {held}{by}.")
+    return Ruling("too late", call_id, f"Call {call_id} was already {held}{by}; the first decision holds.")

@@ -1,0 +1,64 @@
+"""Decides: what may start now, what is waited for, whether the run is over.
+
+Rule 1. A run that has failed or finished does nothing more.
+Rule 2. Without a snapshot of the agents nothing else starts.
+Rule 3. While the open turn has calls, each goes its own way: judged, waited for, or run; the model waits for all.
+Rule 4. Otherwise the model is asked, unless the turns are used up.
+Rule 5. What is in flight is not named again, so planning twice starts nothing twice.
+"""
+
+from __future__ import annotations
+
+from perdure.limits import MAX_PARALLEL_CALLS
+from perdure.loop.state import Call, Failure, LoopState
+from perdure.loop.steps import Action, CallModel, CallTool, Fail, Finish, JudgeCall, SnapshotAgents, Start, Step, Wait
+
+_FIRST_DELAY_SECONDS = 2.0  # before a call that a worker declined is offered again
+_LONGEST_DELAY_SECONDS = 60.0
+
+
+def plan(state: LoopState) -> list[Action]:
+    """What the run asks for now."""
+    if state.failure is not None:
+        return [Fail(state.failure)]
+    if state.finished:
+        return [Finish()]
+    if state.snapshot is None:
+        return _start(state, SnapshotAgents("snapshot", state.agent_name))
+    if state.calls:
+        return _plan_calls(state)
+    turn = state.turn + 1
+    if state.max_turns is not None and turn > state.max_turns:
+        return [Fail(Failure("MaxTurnsExceeded", f"Max turns ({state.max_turns}) exceeded"))]
+    return _start(state, CallModel(f"model.{turn}", turn))
+
+
+def _start(state: LoopState, step: Step) -> list[Action]:
+    return [] if step.id in state.in_flight else [Start(step)]
+
+
+def _plan_calls(state: LoopState) -> list[Action]:
+    actions = [action for call in state.calls for action in _plan_call(state, call)]
+    starts = [action for action in actions if isinstance(action, Start)]
+    held_back = starts[max(0, MAX_PARALLEL_CALLS - len(state.in_flight)) :]
+    return [action for action in actions if action not in held_back]
+
+
+def _plan_call(state: LoopState, call: Call) -> list[Action]:
+    match call.phase:
+        case "unjudged":
+            return _start(state, JudgeCall(f"judge.{call.id}", call.id))
+        case "waiting":
+            return [Wait(f"approval.{call.id}", call.id, state.approval_timeout_seconds)]
+        case "ready":
+            return _start(state, CallTool(_tool_step_id(call), call.id, _delay(call)))
+        case "done":
+            return []
+
+
+def _tool_step_id(call: Call) -> str:
+    return f"tool.{call.id}" if not call.deferred else f"tool.{call.id}~{call.deferred}"
+
+
+def _delay(call: Call) -> float:
+    return min(_FIRST_DELAY_SECONDS * 2 ** (call.deferred - 1), _LONGEST_DELAY_SECONDS) if call.deferred else 0.0

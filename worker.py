@@ -1,0 +1,81 @@
+"""The composition root: puts workflows, activities and the user's agents together into a Temporal worker.
+
+`python worker.py myshop.agents` serves every `Agent` in the module by name; `perdure worker` is the same command.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from perdure.blobs import BlobStore
+from perdure.limits import STICKY_TIMEOUT_SECONDS
+from perdure.rooms import load_room
+from perdure.served import ServedAgents
+
+_MAX_ACTIVITIES = 200  # at once; model calls wait for the network, tools run elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """How a worker works.
+
+    Attributes:
+        task_queue: Which runs it serves.
+        graceful_seconds: How long a step under way may go on after the worker was told to stop.
+        activities: Whether it takes steps; without them it answers queries, signals and updates.
+        max_cached_workflows: Runs kept in memory; 0 replays each from its history at every step.
+    """
+
+    task_queue: str
+    graceful_seconds: float = 0.0
+    activities: bool = True
+    max_cached_workflows: int = 1000
+
+
+def build_worker(client: Client, served: ServedAgents, blobs: BlobStore | None, settings: WorkerSettings) -> Worker:
+    """A worker for runs of agents, ready to run."""
+    workflow_room = load_room("workflows.agent_run")
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=[workflow_room.AgentRun],
+        activities=_activities(client, served, blobs) if settings.activities else [],
+        max_cached_workflows=settings.max_cached_workflows,
+        max_concurrent_activities=_MAX_ACTIVITIES,
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=STICKY_TIMEOUT_SECONDS),
+        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_seconds),
+    )
+
+
+def _activities(client: Client, served: ServedAgents, blobs: BlobStore | None) -> list[Callable[..., Any]]:
+    room = {name: load_room(f"activities.{name}") for name in ("call_model", "call_tool", "judge_call")}
+    room |= {name: load_room(f"activities.{name}") for name in ("snapshot_agents", "conversations", "definitions")}
+    definitions = room["definitions"].Definitions(client)
+    conversations = room["conversations"].Conversations(client, blobs)
+    providers = load_room("activities.providers.dispatch").Providers(served)
+    calls = room["call_tool"].CallTool(served, blobs)
+    model = room["call_model"].CallModel(served, conversations, definitions, providers, blobs)
+    return [
+        model.call_model,
+        calls.call_tool,
+        room["judge_call"].JudgeCall(served, calls).judge_call,
+        room["snapshot_agents"].SnapshotAgents(served, definitions).snapshot_agents,
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    """Serves the agents of a module until it is told to stop."""
+    from perdure.cli.worker import serve_command
+
+    return serve_command(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

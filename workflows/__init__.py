@@ -1,0 +1,1 @@
+"""Workflows: deterministic, run again at replay; they import the standard library, temporalio and perdure."""

@@ -1,0 +1,111 @@
+"""AgentRun: one run of an agent. It asks the loop, does the step, records; every rule is in `perdure.loop`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from perdure.contracts.run import RunOutcome
+from perdure.limits import MAX_COMMAND_BYTES, MAX_TASK_BYTES
+from perdure.loop.absorb import absorb, started
+from perdure.loop.plan import plan
+from perdure.loop.state import Failure
+from perdure.loop.steps import CallTool, Fail, Finish, JudgeCall, Outcome, Start, Step, StepFailed, Wait, WaitedTooLong
+
+from .commands import Command, command_for
+from .messages import Messages
+from .opening import NOTHING
+from .outcomes import failure, success
+from .views import outcome_of, timer_summary
+
+
+@workflow.defn(name="AgentRun", sandboxed=False)  # its determinism is shown by import contracts and replays
+class AgentRun(Messages):
+    """A run of an agent; the run's id is the workflow's id."""
+
+    @workflow.init
+    def __init__(self, run: Any = NOTHING, *rest: Any) -> None:
+        super().__init__(run)
+        self._ended: list[tuple[str, str | None, Outcome]] = []
+        self._waits: dict[str, asyncio.Task[None]] = {}
+        self._steps: set[asyncio.Task[None]] = set()
+        self._scheduled = (0, 0)  # the history's length when this workflow task began, bytes scheduled in it
+
+    @workflow.run
+    async def run(self, run: Any = NOTHING, *rest: Any) -> RunOutcome:
+        """Runs the agent to its end."""
+        while True:
+            actions = plan(self.state)
+            for action in actions:
+                match action:
+                    case Start(step):
+                        self._start(step)
+                    case Wait():
+                        self._wait(action)
+                    case Finish():
+                        return outcome_of(self.state)
+                    case Fail(reason):
+                        raise self._failed(reason)
+            self._stop_waiting({action.id for action in actions if isinstance(action, Wait)})
+            self.show()
+            await workflow.wait_condition(lambda: self.woken)
+            self._record()
+
+    def _record(self) -> None:
+        self.woken = False
+        ended, self._ended = self._ended, []
+        for step_id, call_id, outcome in ended:
+            absorb(self.state, step_id, call_id, outcome, workflow.time())
+
+    def _start(self, step: Step) -> None:
+        command = command_for(self.state, step, self.settings)
+        length, size = self._scheduled
+        if length != workflow.info().get_current_history_length():
+            length, size = workflow.info().get_current_history_length(), 0
+        if size + command.size > MAX_TASK_BYTES:
+            return  # the loop names the step again after the next event, which begins another workflow task
+        self._scheduled = (length, size + command.size)
+        started(self.state, step.id)
+        task = asyncio.create_task(self._perform(step, command))
+        self._steps.add(task)
+        task.add_done_callback(self._steps.discard)
+
+    async def _perform(self, step: Step, command: Command) -> None:
+        call_id = step.call_id if isinstance(step, CallTool | JudgeCall) else None
+        self._end(step.id, call_id, await self._outcome(step, command))
+
+    async def _outcome(self, step: Step, command: Command) -> Outcome:
+        if command.size > MAX_COMMAND_BYTES:
+            text = (
+                f"The input of {command.activity} takes {command.size} bytes; at most {MAX_COMMAND_BYTES} can travel."
+            )
+            return StepFailed(Failure("UserError", f"{text} Make the context or the arguments smaller."))
+        if isinstance(step, CallTool) and step.delay_seconds:
+            await workflow.sleep(step.delay_seconds, summary=f"before {command.summary} is offered again")
+        try:
+            return success(await command.start())
+        except ActivityError as error:
+            return failure(step, error)
+
+    def _wait(self, wait: Wait) -> None:
+        if wait.id not in self._waits:
+            self._waits[wait.id] = asyncio.create_task(self._expire(wait))
+
+    async def _expire(self, wait: Wait) -> None:
+        await workflow.sleep(wait.seconds, summary=timer_summary(self.state, wait.call_id))
+        self._end(wait.id, wait.call_id, WaitedTooLong())
+
+    def _stop_waiting(self, still_waiting: set[str]) -> None:
+        for wait_id in [wait_id for wait_id in self._waits if wait_id not in still_waiting]:
+            self._waits.pop(wait_id).cancel()
+
+    def _end(self, step_id: str, call_id: str | None, outcome: Outcome) -> None:
+        self._ended.append((step_id, call_id, outcome))
+        self.woken = True
+
+    def _failed(self, reason: Failure) -> ApplicationError:
+        details = outcome_of(self.state)
+        return ApplicationError(reason.message, details, reason.details, type=reason.type, non_retryable=True)

@@ -1,0 +1,158 @@
+"""What can be said to a run, and what it answers.
+
+Every handler takes whatever comes: any number of payloads, of any type and size. What it cannot use it notes and
+ignores, because an exception in a handler would wedge the run and a dropped message would be a riddle to its sender.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from temporalio import workflow
+from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
+
+from perdure.canonical import encode
+from perdure.contracts.messages import ApprovalView, DecisionMessage, Receipt, StatusView, UpdateMessage
+from perdure.contracts.run import PageRequest, RunInput, RunSettings, Tokens, TranscriptPage
+from perdure.errors import describe_exception
+from perdure.limits import MAX_DECISION_BYTES, MAX_IGNORED_KEPT, MAX_PAGE_BYTES
+from perdure.loop.decisions import Ruling, decide, judge_decision
+from perdure.loop.state import Decision, LoopState
+
+from .opening import NOTHING, open_state
+from .views import approvals_of, details_of, page_of, status_of
+
+_APPROVE = (
+    'Approve one waiting call: {"call_id": "2.0", "by": "you"}. Optional: "digest" (the call must have it), '
+    '"always": true (holds for later calls of this tool in this run).'
+)
+_REJECT = (
+    'Reject one waiting call: {"call_id": "2.0", "by": "you", "reason": "told to the model"}. Optional: as for approve.'
+)
+_DECIDE = 'Approve or reject with a receipt: {"decision": "approve", "call_id": "2.0", "by": "you"}.'
+
+_Message = TypeVar("_Message", DecisionMessage, UpdateMessage)
+
+
+class Messages:
+    """The signals, the update and the queries of `AgentRun`."""
+
+    def __init__(self, run: Any) -> None:
+        self.woken = False
+        self.settings = RunSettings()
+        self._goal = ""
+        self._ignored: list[str] = []
+        self.state: LoopState
+        self.state, self.settings = open_state(run)
+
+    @workflow.signal(name="approve", description=_APPROVE)
+    def approve(self, decision: Any = NOTHING, *rest: Any) -> None:
+        """Approves a call."""
+        self._signalled("approve", decision, rest)
+
+    @workflow.signal(name="reject", description=_REJECT)
+    def reject(self, decision: Any = NOTHING, *rest: Any) -> None:
+        """Rejects a call."""
+        self._signalled("reject", decision, rest)
+
+    @workflow.signal(dynamic=True)
+    def other(self, name: str, args: Sequence[RawValue]) -> None:
+        """Takes signals that no run knows, so that they are seen in `status` instead of buffered for ever."""
+        self._ignore(f"signal {name!r:.80}: a run knows approve and reject")
+
+    @workflow.update(name="decide", description=_DECIDE)
+    def decide(self, decision: Any = NOTHING, *rest: Any) -> Receipt:
+        """Commits a decision; a refused one has raised in the validator and left nothing in the history."""
+        message = self._read(UpdateMessage, decision, rest)
+        ruling = decide(self.state, message.call_id, self._decision(message), message.digest)
+        self.woken = True
+        return Receipt(call_id=ruling.call_id, verdict=ruling.verdict, explanation=ruling.explanation)
+
+    @decide.validator
+    def check_decision(self, decision: Any = NOTHING, *rest: Any) -> None:
+        """Refuses what would change nothing; the same decision again is welcome."""
+        try:
+            message = self._read(UpdateMessage, decision, rest)
+        except ValueError as error:
+            raise ApplicationError(str(error), type="MalformedDecision", non_retryable=True) from None
+        ruling = judge_decision(self.state, message.call_id, self._decision(message), message.digest)
+        if ruling.verdict not in ("accepted", "repeated"):
+            raise ApplicationError(ruling.explanation, type="DecisionRefused", non_retryable=True)
+
+    @workflow.query(name="status", description="What the run does, what it waits for and why")
+    def status(self) -> StatusView:
+        """What the run does."""
+        return status_of(self.state, self._ignored)
+
+    @workflow.query(name="approvals", description="The calls that wait for a decision")
+    def approvals(self) -> list[ApprovalView]:
+        """The calls that wait for a decision."""
+        return approvals_of(self.state)
+
+    @workflow.query(name="transcript", description='What was said, by pages of 1 MiB: {"start": 0, "upto": 20}')
+    def transcript(self, page: PageRequest | None = None) -> TranscriptPage:
+        """Some of the items."""
+        return page_of(self.state, page or PageRequest(), MAX_PAGE_BYTES)
+
+    @workflow.query(name="definition", description="The agents as this run fixed them")
+    def definition(self) -> RunInput:
+        """The snapshot, for a worker that has not seen it."""
+        return RunInput(agent=self.state.agent_name, snapshot=self.state.snapshot, input=[])
+
+    @workflow.query(name="usage", description="Requests and tokens so far")
+    def usage(self) -> Tokens:
+        """What the run has used."""
+        return Tokens.of(self.state.usage)
+
+    def show(self) -> None:
+        """Sets what the Temporal UI shows as current details."""
+        workflow.set_current_details(details_of(self.state, self._ignored))
+
+    def _signalled(self, verb: str, value: Any, rest: Sequence[Any]) -> None:
+        try:
+            message = self._read(DecisionMessage, value, rest)
+        except ValueError as error:
+            self._ignore(f"{verb}: {error}")
+            return
+        decision = self._decision(message, approve=verb == "approve")
+        ruling = decide(self.state, message.call_id, decision, message.digest)
+        if ruling.verdict == "accepted":
+            self.woken = True
+        else:
+            self._ignore(f"{verb} {message.call_id!r:.80} by {message.by!r:.80}: {_said(ruling)}")
+
+    def _decision(self, message: DecisionMessage, *, approve: bool | None = None) -> Decision:
+        if isinstance(message, UpdateMessage):
+            approve = message.decision == "approve"
+        return Decision(bool(approve), message.by, message.reason, message.always, workflow.time())
+
+    def _read(self, kind: type[_Message], value: Any, rest: Sequence[Any]) -> _Message:
+        """The message in a payload.
+
+        Raises:
+            ValueError: It is none; the text says what is wrong with it.
+        """
+        if value is NOTHING or rest:
+            raise ValueError(f"expected one JSON object, got {len(rest) + (value is not NOTHING)} values")
+        if isinstance(value, RawValue):
+            encoding = value.payload.metadata.get("encoding", b"")
+            raise ValueError(f"cannot be read as JSON ({encoding!r:.80})")  # noqa: TRY004  one error for all malformed
+        try:
+            message = kind.model_validate(value)
+        except ValidationError as error:
+            problems = [f"{'.'.join(map(str, each['loc'])) or 'value'}: {each['msg']}" for each in error.errors()[:3]]
+            raise ValueError("; ".join(problems)[:300]) from None
+        if len(encode(message.model_dump())) > MAX_DECISION_BYTES:
+            raise ValueError(f"is longer than a decision may be ({MAX_DECISION_BYTES} bytes)")
+        return message
+
+    def _ignore(self, text: str) -> None:
+        self._ignored = [*self._ignored, describe_exception(ValueError(text))["message"][:400]][-MAX_IGNORED_KEPT:]
+        self.show()
+
+
+def _said(ruling: Ruling) -> str:
+    return f"{ruling.verdict}. {ruling.explanation}"
