@@ -91,21 +91,27 @@ def store_items(items: list[dict[str, Any]], blobs: BlobStore | None, budget: in
     """The items as a run keeps them, together at most `budget` bytes: the largest ones go to the blob store first.
 
     Raises:
-        UserError: They are too large and there is no blob store.
+        UserError: They are too large and there is no blob store, or so many that references do not help.
     """
     stored = [store_item(item, blobs) for item in items]
     sizes = [len(encode(item)) for item in stored]
+    total = sum(sizes)
     for position in sorted(range(len(items)), key=lambda place: -sizes[place]):
-        if sum(sizes) <= budget:
+        if total <= budget or blobs is None:
             break
-        if blobs is None:
-            raise UserError(
-                f"{len(items)} items take {sum(sizes)} bytes, more than {budget}, and there is no blob store to keep "
-                "them in; set PERDURE_BLOBS to a directory that clients and workers share."
-            )
         if not is_reference(stored[position]):
-            stored[position] = _reference(items[position], canonical(items[position]), blobs)
-            sizes[position] = len(encode(stored[position]))
+            reference = _reference(items[position], canonical(items[position]), blobs)
+            saved = sizes[position] - len(encode(reference))
+            if saved > 0:
+                stored[position] = reference
+                total -= saved
+    if total > budget:
+        advice = (
+            "there is no blob store to keep them in; set PERDURE_BLOBS to a directory that clients and workers share."
+            if blobs is None
+            else "even their references are too long; send fewer or larger items."
+        )
+        raise UserError(f"{len(items)} items take {total} bytes, more than {budget}, and {advice}")
     return stored
 
 
@@ -146,4 +152,4 @@ def _cut(item: dict[str, Any], size: int) -> dict[str, Any]:
     note = f"\n[cut: the first part of {size} bytes; set PERDURE_BLOBS to keep long outputs whole]"
     # A character takes at most 6 bytes in JSON (as ), so this always fits.
     kept = output.encode("utf-8", "replace")[: MAX_INLINE_ITEM_BYTES // 8].decode("utf-8", "ignore")
-    return json.loads(encode({**item, "output": kept + note}))
+    return json.loads(canonical({**item, "output": kept + note}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from perdure.agent import Agent
 
 TResponseInputItem: TypeAlias = dict[str, Any]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class RunItemBase:
@@ -143,8 +146,8 @@ class ToolApprovalItem(RunItemBase):
 
     @property
     def arguments(self) -> str:
-        """The arguments as the model wrote them, a JSON string."""
-        return self.data["arguments"]
+        """The arguments as the model wrote them, a JSON string; empty if they lie in the blob store."""
+        return self.data.get("arguments", "")
 
 
 RunItem: TypeAlias = (
@@ -174,7 +177,8 @@ def run_item(agent: Agent[Any], data: dict[str, Any]) -> RunItem:
 
 def is_reference(item: dict[str, Any]) -> bool:
     """Whether the item stands for a larger one in the blob store."""
-    return "perdure_blob" in item
+    blob: Any = item.get("perdure_blob")
+    return isinstance(blob, dict) and bool(_SHA256.fullmatch(str(cast("dict[str, Any]", blob).get("sha256"))))
 
 
 def message_text(item: dict[str, Any]) -> str:
@@ -182,17 +186,19 @@ def message_text(item: dict[str, Any]) -> str:
     content = item.get("content")
     if isinstance(content, str):
         return content
-    parts = cast("list[dict[str, Any]]", content or [])
-    return "".join(part.get("text") or "" for part in parts if part.get("type") == "output_text")
+    return "".join(str(part.get("text") or "") for part in _parts(content) if part.get("type") == "output_text")
 
 
 def message_refusal(item: dict[str, Any]) -> str | None:
     """The refusal in a message, if it is one."""
-    content = item.get("content")
-    if not isinstance(content, list):
-        return None
-    parts = cast("list[dict[str, Any]]", content)
-    return next((part.get("refusal") for part in parts if part.get("type") == "refusal"), None)
+    parts = _parts(item.get("content"))
+    return next((str(part.get("refusal") or "") for part in parts if part.get("type") == "refusal"), None)
+
+
+def _parts(content: Any) -> list[dict[str, Any]]:
+    """A message's content as far as it has parts: a model of the user's own may send anything."""
+    parts = cast("list[Any]", content) if isinstance(content, list) else []
+    return [cast("dict[str, Any]", part) for part in parts if isinstance(part, dict)]
 
 
 def input_items(input: str | list[TResponseInputItem]) -> list[TResponseInputItem]:

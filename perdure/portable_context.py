@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import Any, cast
+import json
+import sys
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any, cast, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import to_jsonable_python
 
-from perdure.canonical import canonical, encode
+from perdure.canonical import clean, encode
 from perdure.errors import ContextNotPortableError, UserError
 
 MAX_CONTEXT_BYTES = 256 * 1024
@@ -39,9 +43,9 @@ def context_state(context: Any) -> dict[str, Any] | None:
 
 
 def open_context(template: Any, state: dict[str, Any] | None) -> Any:
-    """A context with this state and the resources of `template`; without a template, the state itself."""
+    """A context with this state and the resources of `template`; without a template, a copy of the state."""
     if state is None or template is None:
-        return state
+        return copy.deepcopy(state)
     opened = copy.copy(template)
     update_context(opened, state)
     return opened
@@ -52,10 +56,10 @@ def update_context(context: Any, state: dict[str, Any]) -> None:
     if isinstance(context, dict):
         cast("dict[str, Any]", context).update(copy.deepcopy(state))
         return
-    current = _fields(context)
+    known, kind = _fields(context), cast("type[Any]", type(context))
     for name, value in state.items():
-        if name in current:
-            setattr(context, name, TypeAdapter(_annotation(context, name)).validate_python(copy.deepcopy(value)))
+        if name in known:
+            _assign(context, name, TypeAdapter[Any](_type_of(kind, name)).validate_python(copy.deepcopy(value)))
 
 
 def changed_fields(before: dict[str, Any] | None, context: Any) -> dict[str, Any]:
@@ -77,27 +81,57 @@ def _fields(context: Any) -> dict[str, Any]:
         }
     if isinstance(context, dict):
         entries = cast("dict[Any, Any]", context)
-        return {str(name): value for name, value in entries.items() if not str(name).startswith("_")}
+        for name in entries:
+            if not isinstance(name, str):
+                raise ContextNotPortableError(
+                    f"Key {name!r:.80} of the context is no string, as JSON wants it; use one."
+                )
+        return {name: value for name, value in entries.items() if not name.startswith("_")}
     raise ContextNotPortableError(
         f"A context of type {type(context).__name__} cannot travel between processes: use a pydantic model, a "
         "dataclass or a dict for its state, with connections and other resources in private fields (_name)."
     )
 
 
-def _annotation(context: Any, name: str) -> Any:
-    if isinstance(context, BaseModel):
-        return type(context).model_fields[name].annotation
-    return {field.name: field.type for field in dataclasses.fields(context)}[name]
+@lru_cache(maxsize=1024)
+def _type_of(kind: type[Any], name: str) -> Any:
+    """The type of a context's field, by which its state is read back."""
+    if issubclass(kind, BaseModel):
+        return kind.model_fields[name].annotation
+    owner = next(each for each in kind.__mro__ if name in vars(each).get("__annotations__", {}))
+    alone = SimpleNamespace(__annotations__={name: vars(owner)["__annotations__"][name]})
+    try:
+        return get_type_hints(alone, vars(sys.modules[owner.__module__]), dict(vars(owner)), include_extras=True)[name]
+    except NameError as error:
+        raise ContextNotPortableError(
+            f"The type of field {name!r} of the context ({kind.__name__}) cannot be found: {error}. Define it at the "
+            f"top of a module, not in a function or under TYPE_CHECKING; or make the field private (_{name})."
+        ) from None
+
+
+def _assign(context: Any, name: str, value: Any) -> None:
+    """Sets a field, of a frozen context too: what it froze was this state."""
+    kind = cast("Any", type(context))
+    if not isinstance(context, BaseModel):
+        frozen = kind.__dataclass_params__.frozen
+        (object.__setattr__ if frozen else setattr)(context, name, value)
+    elif kind.model_config.get("frozen") or kind.model_fields[name].frozen:
+        vars(context)[name] = value
+    else:
+        setattr(context, name, value)
 
 
 def _portable(context: Any, name: str, value: Any) -> Any:
+    kind = cast("type[Any]", type(context))
+    if not issubclass(kind, dict):
+        _type_of(kind, name)  # what could not be read back must not leave
     try:
         plain = to_jsonable_python(value)
-        canonical(plain)
+        json.dumps(plain, allow_nan=False)  # what JSON does not have would come back as null
+        return clean(plain)
     except (ValueError, UserError) as error:
         raise ContextNotPortableError(
-            f"Field {name!r} of the context ({type(context).__name__}) holds a {type(value).__name__}, which cannot "
+            f"Field {name!r} of the context ({kind.__name__}) holds a {type(value).__name__}, which cannot "
             f"travel as JSON: {str(error)[:200]}. Make it private (_{name}) or exclude it if it is a resource; "
             "resources stay with the caller's object."
         ) from None
-    return plain

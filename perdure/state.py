@@ -66,7 +66,7 @@ class RunState(Generic[_TContext]):
             "run_id": self.run_id,
             "agent": self.result.last_agent.name,
             "interruptions": waiting,
-            "drafts": {call_id: vars(draft) for call_id, draft in self.drafts.items()},
+            "drafts": {call_id: dict(vars(draft)) for call_id, draft in self.drafts.items()},
         }
 
     def to_string(self) -> str:
@@ -78,11 +78,18 @@ class RunState(Generic[_TContext]):
         """Reads what `to_json` wrote.
 
         Raises:
-            UserError: The schema's version is missing or unknown, or the agent is another one.
+            UserError: The schema's version is missing or unknown, the agent is another one, or something is missing.
         """
         version = state_json.get("$schemaVersion")
         if version != SCHEMA_VERSION:
             raise UserError(f"Run state has schema version {version!r}; this version reads {SCHEMA_VERSION!r}.")
+        try:
+            return cls._read(initial_agent, state_json)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"Run state cannot be read: {error!r:.200}. Give what `to_json` wrote.") from error
+
+    @classmethod
+    def _read(cls, initial_agent: Agent[Any], state_json: dict[str, Any]) -> RunState[Any]:
         if state_json["agent"] != initial_agent.name:
             raise UserError(f"Agent {state_json['agent']!r} of the run state is not {initial_agent.name!r}.")
         waiting = [

@@ -7,18 +7,23 @@ ignores, because an exception in a handler would wedge the run and a dropped mes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
-from perdure.canonical import encode
-from perdure.contracts.messages import ApprovalView, DecisionMessage, Receipt, StatusView, UpdateMessage
+from perdure.contracts.messages import (
+    ApprovalView,
+    DecisionMessage,
+    Receipt,
+    StatusView,
+    UpdateMessage,
+    read_decision,
+)
 from perdure.contracts.run import PageRequest, RunInput, RunSettings, Tokens, TranscriptPage
 from perdure.errors import describe_exception
-from perdure.limits import MAX_DECISION_BYTES, MAX_IGNORED_KEPT, MAX_PAGE_BYTES
+from perdure.limits import MAX_IGNORED_KEPT, MAX_PAGE_BYTES
 from perdure.loop.decisions import Ruling, decide, judge_decision
 from perdure.loop.state import Decision, LoopState
 
@@ -33,8 +38,6 @@ _REJECT = (
     'Reject one waiting call: {"call_id": "2.0", "by": "you", "reason": "told to the model"}. Optional: as for approve.'
 )
 _DECIDE = 'Approve or reject with a receipt: {"decision": "approve", "call_id": "2.0", "by": "you"}.'
-
-_Message = TypeVar("_Message", DecisionMessage, UpdateMessage)
 
 
 class Messages:
@@ -66,7 +69,7 @@ class Messages:
     @workflow.update(name="decide", description=_DECIDE)
     def decide(self, decision: Any = NOTHING, *rest: Any) -> Receipt:
         """Commits a decision; a refused one has raised in the validator and left nothing in the history."""
-        message = self._read(UpdateMessage, decision, rest)
+        message = read_decision(UpdateMessage, _only(decision, rest))
         ruling = decide(self.state, message.call_id, self._decision(message), message.digest)
         self.woken = True
         return Receipt(call_id=ruling.call_id, verdict=ruling.verdict, explanation=ruling.explanation)
@@ -75,7 +78,7 @@ class Messages:
     def check_decision(self, decision: Any = NOTHING, *rest: Any) -> None:
         """Refuses what would change nothing; the same decision again is welcome."""
         try:
-            message = self._read(UpdateMessage, decision, rest)
+            message = read_decision(UpdateMessage, _only(decision, rest))
         except ValueError as error:
             raise ApplicationError(str(error), type="MalformedDecision", non_retryable=True) from None
         ruling = judge_decision(self.state, message.call_id, self._decision(message), message.digest)
@@ -113,7 +116,7 @@ class Messages:
 
     def _signalled(self, verb: str, value: Any, rest: Sequence[Any]) -> None:
         try:
-            message = self._read(DecisionMessage, value, rest)
+            message = read_decision(DecisionMessage, _only(value, rest))
         except ValueError as error:
             self._ignore(f"{verb}: {error}")
             return
@@ -129,29 +132,20 @@ class Messages:
             approve = message.decision == "approve"
         return Decision(bool(approve), message.by, message.reason, message.always, workflow.time())
 
-    def _read(self, kind: type[_Message], value: Any, rest: Sequence[Any]) -> _Message:
-        """The message in a payload.
-
-        Raises:
-            ValueError: It is none; the text says what is wrong with it.
-        """
-        if value is NOTHING or rest:
-            raise ValueError(f"expected one JSON object, got {len(rest) + (value is not NOTHING)} values")
-        if isinstance(value, RawValue):
-            encoding = value.payload.metadata.get("encoding", b"")
-            raise ValueError(f"cannot be read as JSON ({encoding!r:.80})")  # noqa: TRY004  one error for all malformed
-        try:
-            message = kind.model_validate(value)
-        except ValidationError as error:
-            problems = [f"{'.'.join(map(str, each['loc'])) or 'value'}: {each['msg']}" for each in error.errors()[:3]]
-            raise ValueError("; ".join(problems)[:300]) from None
-        if len(encode(message.model_dump())) > MAX_DECISION_BYTES:
-            raise ValueError(f"is longer than a decision may be ({MAX_DECISION_BYTES} bytes)")
-        return message
-
     def _ignore(self, text: str) -> None:
         self._ignored = [*self._ignored, describe_exception(ValueError(text))["message"][:400]][-MAX_IGNORED_KEPT:]
         self.show()
+
+
+def _only(value: Any, rest: Sequence[Any]) -> Any:
+    """The one value that a message has.
+
+    Raises:
+        ValueError: It has none, or more.
+    """
+    if value is NOTHING or rest:
+        raise ValueError(f"expected one JSON object, got {len(rest) + (value is not NOTHING)} values")
+    return value
 
 
 def _said(ruling: Ruling) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ValidationError
 from temporalio import workflow
 
 from perdure.canonical import canonical
-from perdure.contracts.run import ENGINE, RunInput, RunSettings
+from perdure.contracts.run import ENGINE, RunInput, RunSettings, read_input
 from perdure.errors import UserError
 from perdure.loop.state import Failure, LoopState, Transcript
 from perdure.transcript import chain_start
@@ -45,13 +44,7 @@ def open_state(run: Any) -> tuple[LoopState, RunSettings]:
 def _read(run: Any) -> RunInput:
     if run is NOTHING:
         raise UserError('AgentRun takes one JSON object, such as {"agent": "Support", "input": [{"role": "user", …}]}.')
-    try:
-        given = RunInput.model_validate(run)
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:3]]
-        raise UserError(
-            f"AgentRun was started with an input that it cannot read: {'; '.join(problems)[:600]}"
-        ) from None
+    given = read_input(run)
     if given.engine != ENGINE:
         raise UserError(
             f"This run wants engine {given.engine}, this worker has {ENGINE}; use a worker of that version."

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, ValidationError
+from temporalio.common import RawValue
 
-from perdure.contracts.run import Tokens
+from perdure.canonical import encode
+from perdure.contracts.run import Tokens, problems_of
 from perdure.definition import Frozen
+from perdure.limits import MAX_DECISION_BYTES
 
 
 class DecisionMessage(Frozen):
@@ -34,6 +37,28 @@ class UpdateMessage(DecisionMessage):
     """A decision with its verb, for the update `decide`."""
 
     decision: Literal["approve", "reject"]
+
+
+_Message = TypeVar("_Message", bound=DecisionMessage)
+
+
+def read_decision(kind: type[_Message], value: Any) -> _Message:
+    """The decision in whatever was sent.
+
+    Raises:
+        ValueError: It is none; the text says what is wrong with it.
+    """
+    if isinstance(value, RawValue):
+        encoding = value.payload.metadata.get("encoding", b"")
+        raise ValueError(f"cannot be read as JSON ({encoding!r:.80})")  # noqa: TRY004  one error for all malformed
+    try:
+        message = kind.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(problems_of(error)) from None
+    size = len(encode(message.model_dump()))
+    if size > MAX_DECISION_BYTES:
+        raise ValueError(f"{size} bytes are more than a decision may take ({MAX_DECISION_BYTES})")
+    return message
 
 
 class Receipt(Frozen):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from perdure.definition import Frozen, Snapshot
+from perdure.errors import UserError
 from perdure.usage import Usage
 
 ENGINE = 1  # the loop's version: a run keeps the one that it was started with
@@ -64,6 +67,24 @@ class RunInput(Frozen):
     max_turns: int | None = 10
     context: dict[str, Any] | None = None
     settings: RunSettings = RunSettings()
+
+
+def read_input(value: Any) -> RunInput:
+    """The run's input in whatever a workflow was started with.
+
+    Raises:
+        UserError: It is none; the text says what is wrong with it.
+    """
+    try:
+        return RunInput.model_validate(value)
+    except ValidationError as error:
+        raise UserError(f"AgentRun was started with an input that it cannot read: {problems_of(error)}") from None
+
+
+def problems_of(error: ValidationError) -> str:
+    """The first problems that a validation found, in a line."""
+    found = [f"{'.'.join(map(str, each['loc'])) or 'value'}: {each['msg']}" for each in error.errors()[:3]]
+    return "; ".join(found)[:300]
 
 
 class PageRequest(Frozen):

@@ -1,7 +1,7 @@
 """Records: what a step's outcome changes in the state of the run.
 
 The order of absorption is the order of the history, so a replay absorbs the same. An answer that cannot be followed
-leaves nothing behind but the failure. The outputs of a turn enter the transcript in call order, when all are there.
+leaves nothing behind but the failure and what it cost.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from perdure.loop.steps import (
     ToolReturned,
     WaitedTooLong,
 )
+from perdure.loop.turn import close_turn_if_done, warn
 
 _UNKNOWN = (
     "The outcome of this call is unknown: the worker was lost while it ran, so it may or may not have taken effect. "
     "It was not repeated. Find out what happened before you try again."
 )
-_WARNINGS_KEPT = 20
 
 
 def started(state: LoopState, step_id: str) -> None:
@@ -53,8 +53,7 @@ def absorb(state: LoopState, step_id: str, call_id: str | None, outcome: Outcome
     elif step_id in state.in_flight:
         state.in_flight.discard(step_id)
         _absorb_outcome(state, call, outcome, now)
-    if state.calls and all(call.phase == "done" for call in state.calls):
-        _close_turn(state)
+    close_turn_if_done(state)
 
 
 def _absorb_outcome(state: LoopState, call: Call | None, outcome: Outcome, now: float) -> None:
@@ -72,7 +71,7 @@ def _absorb_outcome(state: LoopState, call: Call | None, outcome: Outcome, now: 
             call.output, call.output_is_value, call.context_changes, call.phase = item, is_value, changes, "done"
         case ToolDeclined(reason) if call is not None:
             call.deferred += 1
-            _warn(state, f"Call {call.id} waits for a worker: {reason}")
+            warn(state, f"Call {call.id} waits for a worker: {reason}")
         case OutcomeUnknown() if call is not None:
             call.outcome_unknown = True
             state.unknown_outcomes.append(call.id)
@@ -89,12 +88,12 @@ def _absorb_timeout(state: LoopState, call: Call, now: float) -> None:
 
 
 def _absorb_answer(state: LoopState, outcome: ModelAnswered, now: float) -> None:
+    state.usage.add(outcome.usage)  # paid for, whatever it is worth
     answer = read_answer(state, outcome.items, outcome.disabled)
     if isinstance(answer, Failure):
         state.failure = answer
         return
     state.turn += 1
-    state.usage.add(outcome.usage)
     record = ResponseRecord(
         turn=state.turn,
         agent=state.agent,
@@ -124,7 +123,7 @@ def _open_calls(state: LoopState, answer: Answer, now: float) -> None:
             "unjudged" if tool.needs_approval == "rule" else "waiting" if tool.needs_approval else "ready"
         )
         _settle(state, call, phase)
-    if answer.calls:
+    if answer.calls or answer.used_provider_tools:
         state.agents_with_tool_use.add(state.agent)
 
 
@@ -136,25 +135,6 @@ def _settle(state: LoopState, call: Call, phase: CallPhase) -> None:
     else:
         state.decided[call.id] = standing
         apply_decision(call, standing)
-
-
-def _close_turn(state: LoopState) -> None:
-    changed_by: dict[str, str] = {}
-    for call in state.calls:
-        kind = "value" if call.output_is_value else "output"
-        state.transcript.append(encode(call.output), kind, state.agent, state.turn)
-        for name, value in call.context_changes.items():
-            if name in changed_by:
-                _warn(
-                    state, f"Calls {changed_by[name]} and {call.id} both changed context.{name}; the later one holds."
-                )
-            changed_by[name] = call.id
-            state.context = {**(state.context or {}), name: value}
-    state.calls = []
-
-
-def _warn(state: LoopState, text: str) -> None:
-    state.warnings = [*state.warnings, text][-_WARNINGS_KEPT:]
 
 
 def _duration(seconds: float) -> str:

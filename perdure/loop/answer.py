@@ -15,6 +15,9 @@ from perdure.loop.state import Failure, LoopState
 # Calls that this machine would have to run by other means than a function; no agent here has such tools.
 _LOCAL_CALLS = ("computer_call", "local_shell_call", "shell_call", "apply_patch_call", "custom_tool_call")
 
+# What types end with that the provider did on its own account: without a message the model has more to say.
+_PROVIDER_GOES_ON = ("_call", "_request", "tool_search_output")
+
 
 @dataclass(slots=True)
 class Answer:
@@ -25,12 +28,14 @@ class Answer:
         calls: The function calls among them.
         is_final: Whether the run ends with it.
         final_output: The last message's text; `None` if it lies in the blob store.
+        used_provider_tools: Whether the provider ran tools for it.
     """
 
     items: list[dict[str, Any]]
     calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     is_final: bool = False
     final_output: str | None = None
+    used_provider_tools: bool = False
 
 
 def read_answer(state: LoopState, items: list[dict[str, Any]], disabled: frozenset[str]) -> Answer | Failure:
@@ -59,7 +64,10 @@ def read_answer(state: LoopState, items: list[dict[str, Any]], disabled: frozens
     if len(calls) > MAX_CALLS_PER_RESPONSE:
         return _misbehaved(f"Model made {len(calls)} calls in one answer; at most {MAX_CALLS_PER_RESPONSE} are run")
     has_calls = any(item.get("type") == "function_call" for item in items)
-    return Answer(kept, calls) if has_calls else _without_calls(kept)
+    answer = Answer(kept, calls) if has_calls else _without_calls(kept)
+    if isinstance(answer, Answer):
+        answer.used_provider_tools = any(_is_provider_tool(item) for item in kept)
+    return answer
 
 
 def call_digest(item: dict[str, Any]) -> str:
@@ -71,7 +79,7 @@ def call_digest(item: dict[str, Any]) -> str:
 def _without_calls(items: list[dict[str, Any]]) -> Answer | Failure:
     messages = [item for item in items if item.get("type") == "message"]
     if not messages:
-        by_provider = any(str(item.get("type")).endswith(("_call", "_request")) for item in items)
+        by_provider = any(str(item.get("type")).endswith(_PROVIDER_GOES_ON) for item in items)
         return Answer(items) if by_provider else Answer(items, is_final=True, final_output="")
     last = messages[-1]
     if is_reference(last):
@@ -82,8 +90,15 @@ def _without_calls(items: list[dict[str, Any]]) -> Answer | Failure:
     return Answer(items, is_final=True, final_output=message_text(last))
 
 
+def _is_provider_tool(item: dict[str, Any]) -> bool:
+    """Whether it is a tool's use; a search for tools is none, so a forced `tool_choice` outlives it."""
+    kind = str(item.get("type"))
+    return kind.endswith("_call") and kind not in ("function_call", "tool_search_call")
+
+
 def _problem_with_call(definition: AgentDefinition, item: dict[str, Any], disabled: frozenset[str]) -> str | None:
-    name, call_id, arguments = item.get("name"), item.get("call_id"), item.get("arguments", "")
+    name, call_id, arguments = item.get("name"), item.get("call_id"), item.get("arguments")
+    arguments = "" if is_reference(item) else arguments
     if not isinstance(name, str) or not isinstance(call_id, str) or not isinstance(arguments, str):
         return f"Model made a function call without a name, call id or arguments: {item!r:.200}"
     if name not in definition.tools_by_name or name in disabled:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from perdure.loop.state import Call, Decision, LoopState
+from perdure.loop.turn import close_turn_if_done
 
 Verdict = Literal["accepted", "repeated", "too late", "unknown call", "ambiguous call", "other digest"]
 
@@ -69,6 +70,7 @@ def _commit(state: LoopState, call_id: str, decision: Decision) -> None:
     for call in covered:
         state.decided[call.id] = decision
         apply_decision(call, decision)
+    close_turn_if_done(state)  # a rejection may be the last answer that the turn lacked
 
 
 def apply_decision(call: Call, decision: Decision) -> None:

@@ -15,6 +15,7 @@ from perdure.loop.steps import Action, CallModel, CallTool, Fail, Finish, JudgeC
 
 _FIRST_DELAY_SECONDS = 2.0  # before a call that a worker declined is offered again
 _LONGEST_DELAY_SECONDS = 60.0
+_DOUBLINGS = 10  # enough to reach the longest delay; a call may be declined for days, and 2.0 * 2**1024 is no float
 
 
 def plan(state: LoopState) -> list[Action]:
@@ -38,10 +39,16 @@ def _start(state: LoopState, step: Step) -> list[Action]:
 
 
 def _plan_calls(state: LoopState) -> list[Action]:
-    actions = [action for call in state.calls for action in _plan_call(state, call)]
-    starts = [action for action in actions if isinstance(action, Start)]
-    held_back = starts[max(0, MAX_PARALLEL_CALLS - len(state.in_flight)) :]
-    return [action for action in actions if action not in held_back]
+    actions: list[Action] = []
+    room = MAX_PARALLEL_CALLS - len(state.in_flight)
+    for call in state.calls:
+        for action in _plan_call(state, call):
+            if isinstance(action, Start):
+                if room <= 0:
+                    continue
+                room -= 1
+            actions.append(action)
+    return actions
 
 
 def _plan_call(state: LoopState, call: Call) -> list[Action]:
@@ -61,4 +68,7 @@ def _tool_step_id(call: Call) -> str:
 
 
 def _delay(call: Call) -> float:
-    return min(_FIRST_DELAY_SECONDS * 2 ** (call.deferred - 1), _LONGEST_DELAY_SECONDS) if call.deferred else 0.0
+    if not call.deferred:
+        return 0.0
+    doublings = min(call.deferred - 1, _DOUBLINGS)
+    return min(_FIRST_DELAY_SECONDS * 2**doublings, _LONGEST_DELAY_SECONDS)

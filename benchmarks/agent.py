@@ -1,0 +1,26 @@
+"""The job as an agent of Perdure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.job import INSTRUCTIONS, Job, take_sample
+from perdure import Agent, RunConfig, function_tool
+
+NAME = "Bench"
+
+
+@function_tool
+async def sample(number: int, size: int) -> str:
+    """Take one sample."""
+    return take_sample(number, size)
+
+
+def bench_agent() -> Agent[Any]:
+    """The agent."""
+    return Agent(name=NAME, instructions=INSTRUCTIONS, tools=[sample])
+
+
+def config_of(job: Job) -> RunConfig:
+    """The configuration with which a run does the job."""
+    return RunConfig(model=job.model)

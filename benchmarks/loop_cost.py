@@ -1,0 +1,124 @@
+"""What the run loop itself costs: decisions, records and contracts, without Temporal, network or tools."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio.api.common.v1 import Payload
+
+from benchmarks.agent import bench_agent
+from benchmarks.job import QUESTION, Job, take_sample
+from perdure import RunConfig
+from perdure.canonical import canonical
+from perdure.contracts.converter import data_converter
+from perdure.contracts.run import Tokens
+from perdure.contracts.steps import CallModelInput, CallModelOutput, CallToolOutput, Cursor, ToolCall
+from perdure.definition import snapshot
+from perdure.loop.absorb import absorb, started
+from perdure.loop.plan import plan
+from perdure.loop.state import LoopState, Transcript
+from perdure.loop.steps import CallModel, CallTool, Finish, ModelAnswered, Start, Step, ToolReturned
+
+_converter = data_converter.payload_converter
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """The payloads that a turn's activities answer with."""
+
+    model: Payload
+    tool: Payload | None
+
+
+def loop_cpu_ms_per_turn(job: Job, turns_in_all: int) -> float:
+    """CPU time of the loop and its contracts per turn, in milliseconds, over as many runs as have `turns_in_all`."""
+    answers = [_answers(job, turn) for turn in range(1, job.turns + 1)]
+    runs = max(1, turns_in_all // job.turns)
+    spent = sum(_run_cpu_seconds(job, answers) for _ in range(runs))
+    return 1000 * spent / (runs * job.turns)
+
+
+def _run_cpu_seconds(job: Job, answers: list[_Answers]) -> float:
+    taken = snapshot(bench_agent(), RunConfig(model=job.model))
+    transcript = Transcript("00" * 32)
+    transcript.append(canonical({"content": QUESTION, "role": "user"}), "input", taken.start, 0)
+    state = LoopState(taken.start, transcript, snapshot=taken, agent=taken.start, max_turns=None)
+    began = time.process_time()
+    _drive(state, answers)
+    spent = time.process_time() - began
+    if state.turn != job.turns or state.failure is not None:
+        raise RuntimeError(f"The loop ended after {state.turn} turns instead of {job.turns}: {state.failure}")
+    return spent
+
+
+def _drive(state: LoopState, answers: list[_Answers]) -> None:
+    while True:
+        for action in plan(state):
+            if isinstance(action, Finish):
+                return
+            if not isinstance(action, Start):
+                raise TypeError(f"The loop says {action}, which this job never leads to.")
+            _do(state, action.step, answers)
+
+
+def _do(state: LoopState, step: Step, answers: list[_Answers]) -> None:
+    match step:
+        case CallModel(step_id, turn):
+            _converter.to_payload(_model_input(state, turn))
+            started(state, step_id)
+            said: CallModelOutput = _converter.from_payload(answers[turn - 1].model, CallModelOutput)
+            outcome = ModelAnswered(said.items, said.usage.request_usage(), said.response_id, said.request_id)
+            absorb(state, step_id, None, outcome, 0.0)
+        case CallTool(step_id, call_id):
+            _converter.to_payload(_tool_input(state, call_id))
+            started(state, step_id)
+            payload = answers[state.turn - 1].tool
+            if payload is None:
+                raise RuntimeError(f"The answer of turn {state.turn} makes no call.")
+            returned: CallToolOutput = _converter.from_payload(payload, CallToolOutput)
+            absorb(state, step_id, call_id, ToolReturned(returned.item, returned.is_value), 0.0)
+        case _:
+            raise TypeError(f"The loop asks for {step}, which this job never leads to.")
+
+
+def _model_input(state: LoopState, turn: int) -> CallModelInput:
+    transcript = state.transcript
+    count, base = len(transcript.entries), transcript.sent
+    cursor = Cursor(
+        origin=transcript.origin,
+        digest=transcript.digest_at(count),
+        count=count,
+        base=transcript.digest_at(base),
+        base_count=base,
+    )
+    items = [json.loads(entry.data) for entry in transcript.entries[base:]]
+    return CallModelInput(agent=state.agent, definition=state.definition.digest, turn=turn, cursor=cursor, items=items)
+
+
+def _tool_input(state: LoopState, call_id: str) -> ToolCall:
+    call = state.call(call_id)
+    if call is None:
+        raise RuntimeError(f"Call {call_id} is not open.")
+    return ToolCall(
+        call_id=call.id,
+        model_call_id=call.model_call_id,
+        agent=state.agent,
+        tool=call.tool.name,
+        fingerprint=call.tool.fingerprint,
+        arguments=call.arguments,
+    )
+
+
+def _answers(job: Job, turn: int) -> _Answers:
+    usage = Tokens(requests=1, input=100, output=20, cached=80)
+    if turn == job.turns:
+        message: dict[str, Any] = {"content": [{"text": "Done.", "type": "output_text"}], "type": "message"}
+        return _Answers(_converter.to_payload(CallModelOutput(items=[message], usage=usage)), None)
+    arguments = json.dumps({"number": turn, "size": job.size})
+    call = {"arguments": arguments, "call_id": f"call_{turn}", "name": "sample", "type": "function_call"}
+    model = CallModelOutput(items=[call], usage=usage, response_id=f"resp_{turn}", request_id="req_1")
+    output = {"call_id": f"call_{turn}", "output": take_sample(turn, job.size), "type": "function_call_output"}
+    return _Answers(_converter.to_payload(model), _converter.to_payload(CallToolOutput(item=output)))

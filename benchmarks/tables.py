@@ -1,0 +1,69 @@
+"""The figures as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_ROWS = {
+    "latency_ms_p50": "latency ms, p50",
+    "latency_ms_p95": "latency ms, p95",
+    "client_ms": "run ms as the client sees it",
+    "cpu_ms": "worker CPU ms",
+    "events": "history events",
+    "history_bytes": "history bytes",
+}
+
+
+def turns_table(found: dict[str, Any]) -> str:
+    """What a turn costs on each side, and how many times the floor that is."""
+    sides: dict[str, Any] = found["sides"]
+    others = [side for side in sides if side != "floor"]
+    title = f"Per turn: {found['runs']} runs of {found['turns']} turns, results of {found['size']} bytes"
+    head = ["", *sides, *(f"{side} / floor" for side in others)]
+    rows = [
+        [
+            text,
+            *(_number(sides[side][name]) for side in sides),
+            *(f"{sides[side]['ratios'][name]:.2f}" for side in others),
+        ]
+        for name, text in _ROWS.items()
+    ]
+    return _table(title, head, rows)
+
+
+def growth_table(found: list[dict[str, Any]]) -> str:
+    """What a turn costs as runs get longer."""
+    names = ("history_bytes", "events", "cpu_ms", "latency_ms_p50")
+    head = ["turns", "", *(_ROWS[name] for name in names), *(f"{_ROWS[name]} / floor" for name in names[2:])]
+    rows = [
+        [str(row["turns"]), side, *(_number(told[name]) for name in names), *_ratios(told, names[2:])]
+        for row in found
+        for side, told in row["sides"].items()
+    ]
+    return _table(f"Growth, per turn: results of {found[0]['size']} bytes", head, rows)
+
+
+def _ratios(told: dict[str, Any], names: Sequence[str]) -> list[str]:
+    return [f"{told['ratios'][name]:.2f}" if "ratios" in told else "" for name in names]
+
+
+def loop_table(found: list[dict[str, Any]]) -> str:
+    """What the loop itself costs."""
+    rows = [[str(row["turns"]), f"{row['cpu_ms']:.3f}"] for row in found]
+    title = f"The loop alone: results of {found[0]['size']} bytes"
+    return _table(title, ["turns", "CPU ms per turn"], rows)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"  # noqa: PLR2004  three digits are what is stable
+
+
+def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    return "\n".join([title, "", _line(head, widths), *(_line(row, widths) for row in rows), ""])
+
+
+def _line(cells: Iterable[str], widths: Sequence[int]) -> str:
+    first, *rest = [(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)])

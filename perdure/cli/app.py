@@ -1,0 +1,245 @@
+"""The commands, their arguments and options."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+_EPILOG = """\b
+Exit codes:
+  0  it went well
+  1  the run failed or was cancelled, or a decision was refused
+  2  wrong usage
+  3  no such run or call
+  4  the run waits for approval
+  5  no Temporal server answers, or it is too old
+  6  nobody serves the run
+  130  interrupted (Ctrl-C)
+
+With --json a command writes one JSON document to standard output: its answer, an array where it lists, or
+{"error": {"type": ..., "message": ...}}. Hints and errors for people go to standard error.
+
+The server is the one that TEMPORAL_ADDRESS or temporal.toml names, else one that Perdure starts on this machine."""
+
+app = typer.Typer(
+    name="perdure",
+    help="Runs AI agents that survive anything: every run is a Temporal workflow.",
+    epilog=_EPILOG,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+server = typer.Typer(
+    help="Starts, stops and shows the embedded Temporal server of this machine.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+app.add_typer(server, name="server")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+CallId = Annotated[str, typer.Argument(metavar="CALL", help="The call, as `perdure approvals` names it.")]
+By = Annotated[str | None, typer.Option("--by", help="Who decides; by default the login name.")]
+Limit = Annotated[int, typer.Option(min=1, help="How many runs at most.")]
+Queue = Annotated[str, typer.Option(help="The task queue where workers serve agents by name.")]
+QUEUE = "perdure"  # perdure.client.queues.NAMED_QUEUE, which would take temporalio with it
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"perdure {version('perdure')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def demo(context: typer.Context) -> None:
+    """Plays a real conversation end to end; `perdure demo --help` shows its options."""
+    from perdure.cli.ending import leave
+    from perdure.rooms import load_room
+
+    leave(load_room("examples.airline.demo").main(list(context.args)))
+
+
+@app.command()
+def worker(
+    module: Annotated[str, typer.Argument(help="A Python module, such as myshop.agents; all its agents are served.")],
+    queue: Queue = QUEUE,
+    graceful: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="For steps under way, once told to stop.")
+    ] = 60.0,
+    log_level: Annotated[str, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")] = "info",
+    as_json: AsJson = False,
+) -> None:
+    """Serves every agent of a module by name, until Ctrl-C or SIGTERM."""
+    from perdure.cli.screen import Screen
+    from perdure.cli.serving import run_worker
+
+    run_worker(Screen(as_json=as_json), module, queue, graceful, log_level)
+
+
+@app.command()
+def run(
+    agent: Annotated[
+        str,
+        typer.Argument(help="An agent's name, served by a worker; or MODULE:VARIABLE, or a MODULE with one agent."),
+    ],
+    message: Annotated[str, typer.Argument(metavar="INPUT", help="What is said to it; - reads standard input.")],
+    *,
+    run_id: Annotated[str | None, typer.Option(help="The run's id; a run that has it is attached to.")] = None,
+    queue: Queue = QUEUE,
+    max_turns: Annotated[int, typer.Option(min=0, help="How often the model may be asked.")] = 10,
+    wait: Annotated[bool, typer.Option(help="Wait until the run ends or waits for approval.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Starts a run and waits for its answer; exit code 4 if it waits for approval."""
+    from perdure.cli.ending import perform
+    from perdure.cli.modules import find_agent
+    from perdure.cli.screen import Screen
+    from perdure.cli.starting import Wanted, start_run
+
+    given = sys.stdin.read() if message == "-" else message
+    wanted = Wanted(agent, given, run_id, queue, max_turns, wait)
+    screen = Screen(as_json=as_json)
+    # The module is imported before there is a loop, as Python would.
+    perform(
+        screen,
+        lambda: start_run(screen, wanted, find_agent(agent)),
+        hint="The run goes on as long as a process serves it.",
+    )
+
+
+@app.command()
+def runs(
+    query: Annotated[
+        str | None, typer.Option(help="A condition in Temporal's list filter: 'ExecutionStatus = \"Running\"'.")
+    ] = None,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Lists the latest runs, newest first."""
+    from perdure.cli.ending import perform
+    from perdure.cli.inspecting import list_runs
+    from perdure.cli.screen import Screen
+
+    screen = Screen(as_json=as_json)
+    perform(screen, lambda: list_runs(screen, query, limit))
+
+
+@app.command()
+def show(
+    run_id: RunId,
+    raw: Annotated[bool, typer.Option("--raw", help="Show the items as JSON, one per line.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Shows what a run does, what it waits for and what was said."""
+    from perdure.cli.ending import perform
+    from perdure.cli.inspecting import show_run
+    from perdure.cli.screen import Screen
+
+    screen = Screen(as_json=as_json)
+    perform(screen, lambda: show_run(screen, run_id, raw=raw))
+
+
+@app.command()
+def approvals(
+    run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; by default all that run.")] = None,
+    limit: Limit = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Lists the calls that wait for a decision, with the commands that decide them."""
+    from perdure.cli.ending import perform
+    from perdure.cli.inspecting import list_approvals
+    from perdure.cli.screen import Screen
+
+    screen = Screen(as_json=as_json)
+    perform(screen, lambda: list_approvals(screen, run_id, limit))
+
+
+@app.command()
+def approve(
+    run_id: RunId,
+    call_id: CallId,
+    *,
+    by: By = None,
+    always: Annotated[bool, typer.Option("--always", help="Also later calls of this tool in this run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Approves a call that waits."""
+    _decide("approve", run_id, call_id, by=by, always=always, as_json=as_json)
+
+
+@app.command()
+def reject(
+    run_id: RunId,
+    call_id: CallId,
+    *,
+    by: By = None,
+    reason: Annotated[str | None, typer.Option(help="Told to the model.")] = None,
+    always: Annotated[bool, typer.Option("--always", help="Also later calls of this tool in this run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rejects a call that waits."""
+    _decide("reject", run_id, call_id, by=by, always=always, as_json=as_json, reason=reason)
+
+
+@app.command()
+def cancel(run_id: RunId, as_json: AsJson = False) -> None:
+    """Asks a run to stop."""
+    from perdure.cli import deciding
+    from perdure.cli.ending import perform
+    from perdure.cli.screen import Screen
+
+    screen = Screen(as_json=as_json)
+    perform(screen, lambda: deciding.cancel(screen, run_id))
+
+
+@server.command()
+def start(as_json: AsJson = False) -> None:
+    """Starts the embedded server, if it does not run."""
+    _server("start", as_json)
+
+
+@server.command()
+def stop(as_json: AsJson = False) -> None:
+    """Stops the embedded server; its runs go on when it is started again."""
+    _server("stop", as_json)
+
+
+@server.command()
+def status(as_json: AsJson = False) -> None:
+    """Shows whether the embedded server runs; exit code 5 if not."""
+    _server("status", as_json)
+
+
+def _decide(verb: Any, run_id: str, call_id: str, *, by: str | None, as_json: bool, **options: Any) -> None:
+    from getpass import getuser
+
+    from perdure.cli.deciding import decide
+    from perdure.cli.ending import perform
+    from perdure.cli.screen import Screen
+
+    screen = Screen(as_json=as_json)
+    perform(screen, lambda: decide(screen, verb, run_id, call_id, by=by or getuser(), **options))
+
+
+def _server(verb: str, as_json: bool) -> None:
+    from perdure.cli.embedded_server import COMMANDS
+    from perdure.cli.screen import Screen
+
+    raise typer.Exit(COMMANDS[verb](Screen(as_json=as_json)))

@@ -1,0 +1,56 @@
+"""Who serves a task queue."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Literal
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+
+from perdure.client.host import Host
+
+_KINDS = {
+    "workflow": TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,  # answers queries, signals, updates
+    "activity": TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,  # takes steps
+}
+
+
+async def workers_of(client: Client, queue: str, kind: Literal["workflow", "activity"]) -> list[str]:
+    """The workers that poll the queue, by identity.
+
+    The server forgets a worker only five minutes after its last poll; one of this host whose process has ended is
+    left out at once.
+    """
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=_KINDS[kind]
+        )
+    )
+    return [poller.identity for poller in answer.pollers if not _has_ended(poller.identity)]
+
+
+async def make_sure_it_answers(host: Host, queue: str) -> None:
+    """Lets this process answer for the runs of a queue that nobody serves; that takes no code of the user."""
+    if host.serves(queue):
+        return
+    client = (await host.connection()).client
+    if not await workers_of(client, queue, "workflow"):
+        await host.answer_for(queue)
+
+
+def _has_ended(identity: str) -> bool:
+    """Whether this is a process of this host that has ended, by temporalio's default identity `pid@host`."""
+    pid, _, host = identity.partition("@")
+    if host != socket.gethostname() or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # it lives, as another user's
+        return False
+    return False

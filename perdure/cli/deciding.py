@@ -1,0 +1,82 @@
+"""Says something to a run: approve, reject, cancel."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from perdure.cli.attendance import make_sure_it_answers
+from perdure.cli.ending import CommandFailed, ExitCode
+from perdure.cli.screen import Line, Screen, in_line
+from perdure.client.host import Host
+from perdure.client.starting import find
+from perdure.contracts.messages import Receipt, StatusView
+from perdure.errors import DecisionConflictError
+from perdure.run import Run
+from perdure.runner import Runner
+
+
+async def decide(
+    screen: Screen,
+    verb: Literal["approve", "reject"],
+    run_id: str,
+    call_id: str,
+    *,
+    by: str,
+    always: bool,
+    reason: str | None = None,
+) -> int:
+    """Approves or rejects a call and shows the receipt.
+
+    Raises:
+        CommandFailed: The run has no such call, or the decision was refused.
+    """
+    run = await Runner.get(run_id)
+    host = Host.current()
+    await host.call(make_sure_it_answers(host, run.task_queue))
+    try:
+        if verb == "approve":
+            receipt = await run.approve(call_id, by=by, always=always)
+        else:
+            receipt = await run.reject(call_id, by=by, reason=reason, always=always)
+    except DecisionConflictError as error:
+        code = ExitCode.FAILED if await _knows(run, call_id) else ExitCode.UNKNOWN
+        raise CommandFailed(code, type(error).__name__, error.message) from error
+    screen.show({"run_id": run_id, "by": by, **receipt.model_dump(mode="json")}, [_told(receipt)])
+    return ExitCode.OK
+
+
+async def cancel(screen: Screen, run_id: str) -> int:
+    """Asks a run to stop.
+
+    Raises:
+        CommandFailed: It has ended.
+    """
+    run = await Runner.get(run_id)
+    host = Host.current()
+    description = await host.call(find((await host.call(host.connection())).client, run_id))
+    if description.close_time is not None and description.status is not None:
+        ended = description.status.name.lower()
+        raise CommandFailed(ExitCode.FAILED, "RunEnded", f"Run {run_id!r} has ended already ({ended}).")
+    await run.cancel()
+    text = f"Run {run_id!r} was asked to stop; `perdure show` tells when it has."
+    screen.show({"run_id": run_id, "requested": "cancel"}, [Line(in_line(text))])
+    return ExitCode.OK
+
+
+async def _knows(run: Run, call_id: str) -> bool:
+    """Whether the run has or had a call with this id, ours or the model's."""
+    status: StatusView = await run.status()
+    known = set(status.decided) | {call.call_id for call in status.calls}
+    known |= {str(call.item.get("call_id")) for call in status.calls}
+    if call_id in known:
+        return True
+    made = [entry for entry in await run.transcript() if entry.item.get("type") == "function_call"]
+    places: dict[int, int] = {}
+    for entry in made:
+        place = places[entry.turn] = places.get(entry.turn, -1) + 1
+        known |= {f"{entry.turn}.{place}", str(entry.item.get("call_id"))}
+    return call_id in known
+
+
+def _told(receipt: Receipt) -> Line:
+    return Line(f"{in_line(receipt.explanation)} ({receipt.verdict})")

@@ -1,0 +1,186 @@
+"""Looks at runs: the list, one run, the calls that wait."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from typing import Any
+
+from temporalio.client import WorkflowExecutionDescription
+
+from perdure.cli.attendance import make_sure_it_answers, workers_of
+from perdure.cli.conversation import conversation_lines, raw_lines
+from perdure.cli.ending import ExitCode
+from perdure.cli.screen import Line, Screen, columns, in_line, plain
+from perdure.client.host import Host
+from perdure.client.queues import is_process_queue
+from perdure.client.starting import find
+from perdure.contracts.messages import ApprovalView, StatusView
+from perdure.contracts.run import Tokens
+from perdure.errors import PerdureError
+from perdure.run import Run, RunSummary
+from perdure.runner import Runner
+
+_AT_ONCE = 8  # runs asked for their approvals at once
+_ENDED_OTHERWISE = ("canceled", "terminated", "timed_out")  # ends that the run itself could not note
+
+
+async def list_runs(screen: Screen, query: str | None, limit: int) -> int:
+    """Shows the latest runs, newest first."""
+    found = await Runner.list(query, limit=limit)
+    rows = [[run.id, run.status, run.agent, run.started.isoformat(timespec="seconds")] for run in found]
+    screen.show([_summary(run) for run in found], columns(rows, ["RUN", "STATUS", "AGENT", "STARTED"]))
+    if not found:
+        screen.note("No runs.")
+    return ExitCode.OK
+
+
+async def show_run(screen: Screen, run_id: str, *, raw: bool) -> int:
+    """Shows what one run does, waits for and has said."""
+    run = await Runner.get(run_id)
+    host = Host.current()
+    description = await host.call(_description(host, run_id))
+    unserved = description.close_time is None and not await host.call(_takes_steps(host, run.task_queue))
+    await host.call(make_sure_it_answers(host, run.task_queue))
+    status, entries = await run.status(), await run.transcript()
+    execution = _execution(description)
+    document = {
+        "run_id": run_id,
+        "agent": status.agent,
+        "execution": execution,
+        "served": not unserved,
+        "queue": run.task_queue,
+        "url": run.url,
+        "status": status.model_dump(mode="json"),
+        "transcript": [entry.model_dump(mode="json") for entry in entries],
+    }
+    lines = _head_lines(run, status, execution)
+    lines += [Line(_advice(run.task_queue), "bold red")] if unserved else []
+    lines += [Line(""), *(raw_lines(entries) if raw else conversation_lines(entries, status))]
+    screen.show(document, lines + _tail_lines(run_id, status))
+    return ExitCode.OK
+
+
+async def list_approvals(screen: Screen, run_id: str | None, limit: int) -> int:
+    """Shows the calls that wait for a decision: of one run, or of all that run."""
+    if run_id is not None:
+        await Runner.get(run_id)
+        ids = [run_id]
+    else:
+        ids = [run.id for run in await Runner.list('ExecutionStatus = "Running"', limit=limit)]
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask(one: str) -> list[ApprovalView]:
+        async with turns:
+            try:
+                return await _approvals(one)
+            except PerdureError as error:
+                if run_id is not None:
+                    raise
+                screen.note(f"warning: {error}")
+                return []
+
+    waiting = list(zip(ids, await asyncio.gather(*map(ask, ids)), strict=True))
+    document = [approval_document(one, approval) for one, approvals in waiting for approval in approvals]
+    lines = [line for one, approvals in waiting for approval in approvals for line in approval_lines(one, approval)]
+    screen.show(document, lines)
+    if not document:
+        screen.note("No call waits for a decision.")
+    return ExitCode.OK
+
+
+def approval_document(run_id: str, approval: ApprovalView) -> dict[str, Any]:
+    """A waiting call as JSON."""
+    return {"run_id": run_id, **approval.model_dump(mode="json", exclude={"item"})}
+
+
+def approval_lines(run_id: str, approval: ApprovalView) -> list[Line]:
+    """A waiting call with the commands that decide it."""
+    names = plain(f"{shlex.quote(run_id)} {shlex.quote(approval.call_id)}")
+    return [
+        Line(f"{in_line(run_id)}  {approval.call_id}  {in_line(approval.tool)} {in_line(approval.arguments)}", "bold"),
+        Line(f"  agent {in_line(approval.agent)}, since {approval.since}, until {approval.expires}"),
+        Line(f"  perdure approve {names}", "green"),
+        Line(f"  perdure reject {names} --reason WHY", "red"),
+    ]
+
+
+def usage_text(used: Tokens) -> str:
+    """Requests and tokens in words."""
+    cached = f" ({used.cached} cached)" if used.cached else ""
+    return f"{used.requests} requests, {used.input} tokens in{cached}, {used.output} out"
+
+
+async def _approvals(run_id: str) -> list[ApprovalView]:
+    run = await Runner.get(run_id)
+    host = Host.current()
+    await host.call(make_sure_it_answers(host, run.task_queue))
+    return await run.approvals()
+
+
+async def _description(host: Host, run_id: str) -> WorkflowExecutionDescription:
+    return await find((await host.connection()).client, run_id)
+
+
+async def _takes_steps(host: Host, queue: str) -> bool:
+    if await host.owner_is_dead(queue):
+        return False
+    return bool(await workers_of((await host.connection()).client, queue, "activity"))
+
+
+def _execution(description: WorkflowExecutionDescription) -> str:
+    return description.status.name.lower() if description.status is not None else "unknown"
+
+
+def _advice(queue: str) -> str:
+    if is_process_queue(queue):
+        return (
+            "unserved     the process that started this run has ended: start it again with the same run id "
+            "(`perdure run MODULE:AGENT INPUT --run-id ID`), and it goes on"
+        )
+    return (
+        f"unserved     no worker takes its steps: start one with `perdure worker MODULE --queue {shlex.quote(queue)}`"
+    )
+
+
+def _head_lines(run: Run, status: StatusView, execution: str) -> list[Line]:
+    state = execution if execution in _ENDED_OTHERWISE else f"{status.phase}: {in_line(status.why)}"
+    limit = "" if status.max_turns is None else f" of {status.max_turns}"
+    fields = {
+        "run": in_line(run.id),
+        "agent": in_line(status.agent),
+        "status": state,
+        "turn": f"{status.turn}{limit}",
+        "usage": usage_text(status.usage),
+        "queue": in_line(run.task_queue),
+        "Temporal UI": run.url or "unknown (set PERDURE_UI_URL)",
+    }
+    return [Line(f"{name:<11}  {value}") for name, value in fields.items()]
+
+
+def _tail_lines(run_id: str, status: StatusView) -> list[Line]:
+    lines: list[Line] = []
+    if status.approvals:
+        lines += [Line(""), Line("Waits for a decision:", "bold")]
+        lines += [line for approval in status.approvals for line in approval_lines(run_id, approval)]
+    for title, values in (
+        ("Decided", [f"{call_id} {told}" for call_id, told in status.decided.items()]),
+        ("Outcome unknown, look before repeating", status.unknown_outcomes),
+        ("Warnings", status.warnings),
+        ("Messages that changed nothing", status.ignored),
+    ):
+        if values:
+            lines += [Line(""), Line(f"{title}:", "bold"), *(Line(f"  {in_line(value)}") for value in values)]
+    return lines
+
+
+def _summary(run: RunSummary) -> dict[str, Any]:
+    return {
+        "run_id": run.id,
+        "agent": run.agent,
+        "status": run.status,
+        "started": run.started.isoformat(),
+        "closed": run.closed.isoformat() if run.closed else None,
+        "queue": run.queue,
+        "url": run.url,
+    }

@@ -1,0 +1,88 @@
+"""What a command shows: lines for people or one JSON document for programs, never both."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import unicodedata
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.text import Text
+
+# Invisible characters can make a line read as what it is not (Unicode TR 36). Joiners only shape letters and emoji.
+_HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+_JOINERS = "\u200c\u200d"
+
+
+class Line(NamedTuple):
+    """One line of text, safe to show, and its style where there is colour."""
+
+    text: str
+    style: str = ""
+
+
+class Screen:
+    """Standard output, for lines or for one JSON document, and standard error for everything else.
+
+    Lines are neither wrapped nor cut nor read as markup: ids can be copied, and `grep` and `awk` can read them.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        self._out = Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
+        self._err = Console(soft_wrap=True, markup=False, highlight=False, emoji=False, stderr=True)
+
+    def show(self, document: Any, lines: list[Line]) -> None:
+        """Shows an answer: the document with `--json`, else the lines."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+        else:
+            for line in lines:
+                self._out.print(Text(line.text, line.style))
+
+    def note(self, text: str) -> None:
+        """Says something beside the answer, on standard error."""
+        self._err.print(Text(plain(text), "dim"))
+
+    def error(self, kind: str, message: str, **more: Any) -> None:
+        """Says what went wrong, on standard error; with `--json` also as the document `{"error": ...}`."""
+        if self.as_json:
+            self.show({"error": {"type": kind, "message": message}} | more, [])
+        self._err.print(Text.assemble(("error: ", "bold red"), plain(message)))
+
+
+def plain(text: str) -> str:
+    """Text that shows all there is: control and invisible characters, as those that reverse a line, as escapes."""
+    return "".join(_escaped(character) if _is_hidden(character) else character for character in text)
+
+
+def in_line(text: str) -> str:
+    r"""`plain` on one line: line ends and tabs become `\n` and `\t`."""
+    return plain(text.replace("\n", "\\n").replace("\t", "\\t"))
+
+
+def columns(rows: list[list[str]], header: list[str]) -> list[Line]:
+    """A table without frames: nothing is cut, so that its ids can be copied."""
+    if not rows:
+        return []
+    safe = [[in_line(cell) for cell in row] for row in rows]
+    widths = [max(len(row[place]) for row in [header, *safe]) for place in range(len(header))]
+    return [Line(_row(header, widths), "bold"), *(Line(_row(row, widths)) for row in safe)]
+
+
+def _row(cells: list[str], widths: list[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in _HIDDEN and character not in "\n\t" + _JOINERS
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004  the end of the basic plane

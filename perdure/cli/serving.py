@@ -1,0 +1,211 @@
+"""The worker process: serves a module's agents until it is told to stop.
+
+Temporal's client and worker live on the background loop; the user's code runs on the main thread's, so that a tool
+that blocks stops neither heartbeats nor answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, NoReturn
+
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+from perdure.cli.attendance import workers_of
+from perdure.cli.ending import ExitCode, perform
+from perdure.cli.modules import FoundAgents, find_agents
+from perdure.cli.screen import Screen
+from perdure.client.host import Host, blob_store
+from perdure.connection import Connection
+from perdure.errors import UserError
+from perdure.rooms import load_room
+
+logger = logging.getLogger("perdure.worker")
+
+_READY_SECONDS = 10.0  # by then the server has seen the first poll, or something is slow and the log says so
+_LAST_SECONDS = 10.0  # for steps that were told to stop when their time was up
+_CHECK_SECONDS = 5.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What a worker process serves, and how.
+
+    Attributes:
+        queue: Its task queue.
+        graceful_seconds: How long steps under way may go on after the process was told to stop.
+    """
+
+    found: FoundAgents
+    queue: str
+    graceful_seconds: float
+
+    @property
+    def names(self) -> list[str]:
+        """The agents' names."""
+        return [agent.name for agent in self.found.agents.values()]
+
+
+async def serve(serving: Serving, announce: Callable[[Connection], None]) -> int:
+    """Serves until SIGTERM or SIGINT; called on the loop that the user's code runs on.
+
+    Args:
+        serving: What is served.
+        announce: Called once the worker takes steps.
+
+    Returns:
+        The process's exit code.
+    """
+    host = Host.current()
+    connection = await host.call(host.connection())
+    host.served.serve(list(serving.found.agents.values()), asyncio.get_running_loop(), serving.found.context_factory)
+    worker = await host.call(_build(host, connection, serving))
+    stop = _Stop(host, worker)
+    running = asyncio.wrap_future(host.background.submit(worker.run()))
+    _log_start(serving, connection)
+    watching = host.background.submit(_watch(connection))
+    try:
+        if await _is_polling(host, connection, serving.queue, running):
+            announce(connection)
+            logger.info("perdure worker: ready")
+        return await _end_of(running, stop, serving)
+    finally:
+        watching.cancel()
+
+
+async def _build(host: Host, connection: Connection, serving: Serving) -> Worker:
+    room = load_room("worker")
+    settings: dict[str, Any] = {"task_queue": serving.queue, "graceful_seconds": serving.graceful_seconds}
+    if cached := os.environ.get("PERDURE_MAX_CACHED_WORKFLOWS"):  # 0 replays each run at every step
+        settings["max_cached_workflows"] = int(cached)
+    return room.build_worker(connection.client, host.served, blob_store(connection), room.WorkerSettings(**settings))
+
+
+def _log_start(serving: Serving, connection: Connection) -> None:
+    logger.info("module %s: serving %s", serving.found.module, ", ".join(serving.names))
+    logger.info(
+        "task queue %s at %s, namespace %s%s",
+        serving.queue,
+        connection.address,
+        connection.namespace,
+        " (embedded server)" if connection.embedded else "",
+    )
+    logger.info("Temporal UI: %s", connection.ui_url or "unknown (set PERDURE_UI_URL)")
+
+
+async def _is_polling(host: Host, connection: Connection, queue: str, running: asyncio.Future[None]) -> bool:
+    """Waits until the server knows this process as one that takes steps; False if the worker ended before."""
+    identity = connection.client.identity
+    for _ in range(int(_READY_SECONDS / 0.1)):
+        if running.done():
+            return False
+        if identity in await host.call(workers_of(connection.client, queue, "activity")):
+            return True
+        await asyncio.wait([running], timeout=0.1)
+    logger.warning("the server has not seen this worker poll for %g s", _READY_SECONDS)
+    return True
+
+
+async def _end_of(running: asyncio.Future[None], stop: _Stop, serving: Serving) -> int:
+    stopped = asyncio.create_task(stop.asked.wait())
+    await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not stop.asked.is_set():
+        return await _failed(running)
+    logger.info(
+        "stopping: no new steps; those under way have %g s (a second signal ends at once)", serving.graceful_seconds
+    )
+    await asyncio.wait({running}, timeout=serving.graceful_seconds + _LAST_SECONDS)
+    if running.done():
+        logger.info("stopped")
+    else:
+        logger.warning("steps did not stop in time and are lost; another worker takes them up as their tools allow")
+    return ExitCode.OK
+
+
+async def _failed(running: asyncio.Future[None]) -> int:
+    try:
+        await running
+    except Exception:
+        logger.exception("the worker failed")
+    else:
+        logger.error("the worker ended without being told to")
+    return ExitCode.FAILED
+
+
+async def _watch(connection: Connection) -> None:
+    """Says when the server does not answer, and when it does again; temporalio tries by itself."""
+    healthy = True
+    while True:
+        await asyncio.sleep(_CHECK_SECONDS)
+        lost = await _problem(connection)
+        if lost is not None and healthy:
+            logger.warning("the server at %s does not answer (%s); trying on", connection.address, lost)
+        elif lost is None and not healthy:
+            logger.info("the server at %s answers again", connection.address)
+        healthy = lost is None
+
+
+async def _problem(connection: Connection) -> str | None:
+    try:
+        async with asyncio.timeout(_CHECK_SECONDS):
+            await connection.client.service_client.check_health()
+    except TimeoutError:
+        return f"nothing within {_CHECK_SECONDS:g} s"
+    except RPCError as error:
+        return error.message
+    return None
+
+
+class _Stop:
+    """Stops the worker at the first signal, the process at the second.
+
+    The handlers are Python's own, not the loop's: user code that blocks the loop does not keep the worker polling.
+    """
+
+    def __init__(self, host: Host, worker: Worker) -> None:
+        self.asked = asyncio.Event()
+        self._host, self._worker = host, worker
+        self._loop = asyncio.get_running_loop()
+        self._stopping: concurrent.futures.Future[None] | None = None
+        for number in _SIGNALS:
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self._stopping is not None:
+            os._exit(128 + number)  # as a shell reports a process that a signal ended
+        self._stopping = self._host.background.submit(self._worker.shutdown())
+        self._loop.call_soon_threadsafe(self.asked.set)
+
+
+def run_worker(screen: Screen, module: str, queue: str, graceful_seconds: float, log_level: str) -> NoReturn:
+    """Serves the module's agents in this process, which ends with it."""
+    level = logging.getLevelNamesMapping().get(log_level.upper())
+
+    def work() -> Coroutine[Any, Any, int]:  # imports the module before there is a loop, as Python would
+        if level is None:
+            raise UserError(f"Log level {log_level!r} is unknown; take one of debug, info, warning, error.")
+        serving = Serving(find_agents(module), queue, graceful_seconds)
+        return serve(serving, lambda connection: screen.show(_document(serving, connection), []))
+
+    logging.basicConfig(level=level or logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    perform(screen, work)
+
+
+def _document(serving: Serving, connection: Connection) -> dict[str, Any]:
+    return {
+        "agents": serving.names,
+        "queue": serving.queue,
+        "address": connection.address,
+        "namespace": connection.namespace,
+        "ui_url": connection.ui_url,
+    }
