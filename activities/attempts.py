@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import traceback
 from collections.abc import AsyncGenerator
 from datetime import timedelta
+from typing import Any
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from perdure.contracts.steps import ATTEMPT_LOST
-from perdure.errors import describe_exception
+from perdure.errors import ToolTimeoutError, describe_exception
 from perdure.limits import HEARTBEAT_SECONDS
 from perdure.served import ServedAgents
 
+_log = logging.getLogger("perdure")
+
 _TRACEBACK_CHARACTERS = 8000
+_QUIET = ApplicationErrorCategory.BENIGN  # the caller gets the error, or our log has it; Temporal's need not repeat it
 
 
 @contextlib.asynccontextmanager
@@ -39,16 +44,24 @@ def final_error(served: ServedAgents, error: Exception) -> ApplicationError:
     """An error of the user's code or the model that ends the run; no attempt is made again."""
     said = describe_exception(error)
     token = served.note_error(activity.info().workflow_id or "", error)
-    details = {"traceback": _traceback(error)} | ({} if token is None else {"token": token})
-    return ApplicationError(said["message"], details, type=said["type"], non_retryable=True)
+    details: dict[str, Any] = {"traceback": _traceback(error)} | ({} if token is None else {"token": token})
+    if isinstance(error, ToolTimeoutError):
+        details |= {"tool_name": error.tool_name, "timeout_seconds": error.timeout_seconds}
+    return ApplicationError(said["message"], details, type=said["type"], non_retryable=True, category=_QUIET)
 
 
 def passing_error(
     error: BaseException, *, type: str = ATTEMPT_LOST, after_seconds: float | None = None
 ) -> ApplicationError:
     """An error of circumstances: another attempt may succeed."""
+    info = activity.info()
+    said = describe_exception(error)
+    _log.warning(
+        "run %s: attempt %d of %s failed with %s and may be made again: %s",
+        info.workflow_id, info.attempt, info.activity_type, said["type"], said["message"],
+    )  # fmt: skip
     delay = None if after_seconds is None else timedelta(seconds=after_seconds)
-    return ApplicationError(describe_exception(error)["message"], type=type, next_retry_delay=delay)
+    return ApplicationError(said["message"], type=type, next_retry_delay=delay, category=_QUIET)
 
 
 def _traceback(error: BaseException) -> str:

@@ -82,7 +82,7 @@ class CallModel:
         if not definition.calls_user_code:
             return _Resolved(definition.instructions, [])
         agent = self._served.agent(workflow_id, call.agent)
-        usage = (call.usage or Tokens()).request_usage()
+        usage = (call.usage or Tokens()).usage()
         context = RunContextWrapper(self._served.context(workflow_id, call.context), usage)
         return await self._served.on_user_loop(workflow_id, lambda: _evaluate(agent, definition, context))
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic_core import to_json
 from temporalio import activity
 from temporalio.common import RawValue
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from perdure.blobs import BlobStore, load_blob, store_item
 from perdure.canonical import clean_text
@@ -95,7 +95,7 @@ class CallTool:
         run_id = info.workflow_id or ""
         return ToolContext(
             self._served.context(run_id, call.context),
-            (call.usage or Tokens()).request_usage(),
+            (call.usage or Tokens()).usage(),
             tool_name=call.tool,
             tool_call_id=call.model_call_id,
             tool_arguments=arguments,
@@ -128,7 +128,9 @@ class CallTool:
 
 def declined(error: Exception) -> ApplicationError:
     """Says that the call was certainly not run here; the run offers it again."""
-    return ApplicationError(str(error), type=TOOL_DECLINED, non_retryable=True)
+    return ApplicationError(
+        str(error), type=TOOL_DECLINED, non_retryable=True, category=ApplicationErrorCategory.BENIGN
+    )
 
 
 def _as_text(tool: FunctionTool, context: ToolContext[Any], result: Any, output_format: str) -> tuple[str, bool]:

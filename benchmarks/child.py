@@ -14,6 +14,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _MAX_LINE_BYTES = 1024 * 1024
+_MARK = "= "  # before what is ours: Temporal's core logs to standard output, too
 
 Command = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -32,7 +33,7 @@ async def serve_commands(hello: dict[str, Any] | None = None, run: Command | Non
 
 
 def _say(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.write(f"{_MARK}{json.dumps(value)}\n")
     sys.stdout.flush()
 
 
@@ -98,7 +99,10 @@ class Child:
             await self._process.wait()
 
     async def _answer(self) -> dict[str, Any]:
-        line = await self._process.stdout.readline() if self._process.stdout is not None else b""
-        if not line:
-            raise RuntimeError(f"{self._module} ended (exit code {await self._process.wait()}); see above for why.")
-        return json.loads(line)
+        if self._process.stdout is None:
+            raise RuntimeError(f"{self._module} has no output")
+        while line := (await self._process.stdout.readline()).decode():
+            if line.startswith(_MARK):
+                return json.loads(line.removeprefix(_MARK))
+            sys.stderr.write(line)
+        raise RuntimeError(f"{self._module} ended (exit code {await self._process.wait()}); see above for why.")

@@ -158,11 +158,12 @@ class Run:
         try:
             outcome = await self._outcome()
         except WorkflowFailureError as error:
+            failed = error
+        else:
             self._give_back()
-            raise await self._exception(error) from None
+            return result_of(self._caller, await self._read(outcome), outcome)
         self._give_back()
-        transcript = await self._read(outcome)
-        return result_of(self._caller, transcript, outcome)
+        raise await self._exception(failed)  # out here, so that the exception keeps the cause it was raised with
 
     async def _outcome(self) -> RunOutcome:
         """The workflow's result; meanwhile the run's queue is taken over if its owner dies."""

@@ -29,7 +29,7 @@ def success(result: Any) -> Outcome:
         case contracts.CallModelOutput():
             return ModelAnswered(
                 items=result.items,
-                usage=result.usage.request_usage(),
+                usage=result.usage.usage(),
                 response_id=result.response_id,
                 request_id=result.request_id,
                 disabled=frozenset(result.disabled),

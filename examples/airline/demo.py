@@ -33,7 +33,7 @@ from .killing import ThinkingModel
 from .playing import Played, Stage, play
 from .store import DATA_DIR, TABLES
 from .telling import Teller, shown
-from .workers import Workers, WorkerEndedError
+from .workers import WorkerEndedError, Workers
 
 DEFAULT_CONVERSATION = "task34-trial0"  # has three approvals; of a folder without it, the first one is played
 

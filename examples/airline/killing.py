@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -21,10 +22,11 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionSta
 
 from .conversations import Conversation
 from .recorded_model import RecordedModel
-from .store import BUSY_TIMEOUT_SECONDS
+from .store import BUSY_TIMEOUT_SECONDS, connect
 
 LOOK_SECONDS = 0.02  # between two looks at something that soon happens
 HAPPENS_SECONDS = 10.0  # a step that has not begun by then is not waited for; less than the tools wait for a lock
+COMMIT_SECONDS = 2.0  # from the lock's release to the commit of the tool that waited for it
 
 MODEL_CALL = "call_model"
 
@@ -54,10 +56,12 @@ class ThinkingModel(RecordedModel):
         self._lock = threading.Lock()
         self._before: int | None = None  # requests still answered before the one that waits; None: none waits
         self._released = threading.Event()
-        self.thinks = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thinks = asyncio.Event()
 
     def think_after(self, answers: int) -> None:
         """Answer that many requests more, and let the one after them wait."""
+        self._loop = asyncio.get_running_loop()
         self._released.clear()
         with self._lock:
             self._before = answers
@@ -66,7 +70,7 @@ class ThinkingModel(RecordedModel):
         """Drop the request that waits, and answer all others."""
         with self._lock:
             self._before = None
-        self.thinks = False
+        self._thinks.clear()
         self._released.set()
 
     def respond(self, body: Any) -> dict[str, Any]:
@@ -74,16 +78,15 @@ class ThinkingModel(RecordedModel):
         with self._lock:
             waits = self._before == 0
             self._before = None if waits or self._before is None else self._before - 1
-        if waits:
-            self.thinks = True
+        if waits and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._thinks.set)
             self._released.wait()
             sys.exit()  # ends the thread of this connection: nobody is left to read an answer
         return super().respond(body)
 
     async def wait_until_it_thinks(self) -> None:
         """Wait for the request that `think_after` announced."""
-        while not self.thinks:
-            await asyncio.sleep(LOOK_SECONDS)
+        await self._thinks.wait()
 
 
 @contextmanager
@@ -95,6 +98,26 @@ def locked(database: Path) -> Generator[None]:
             yield
         finally:
             connection.execute("ROLLBACK")
+
+
+def count_effects(database: Path) -> int:
+    """How many changes have been made since the database is new."""
+    with connect(database) as connection:
+        return connection.execute("SELECT count(*) FROM effects").fetchone()[0]
+
+
+def more_effects(database: Path, known: int) -> bool:
+    """Wait until one more change has been committed; False if none is.
+
+    It blocks and spins: the worker needs some milliseconds from its commit to its report, and those are what is looked
+    for.
+    """
+    end = time.monotonic() + COMMIT_SECONDS
+    with connect(database) as connection:
+        while connection.execute("SELECT count(*) FROM effects").fetchone()[0] == known:
+            if time.monotonic() > end:
+                return False
+    return True
 
 
 async def step_under_way(handle: WorkflowHandle[Any, Any], activity: str) -> Step | None:

@@ -16,8 +16,17 @@ from perdure.connection import Connection, run_url
 
 from . import store
 from .agent import airline
-from .conversations import Conversation, Turn
-from .killing import MODEL_CALL, Step, ThinkingModel, completed_attempts, locked, step_under_way
+from .conversations import Conversation
+from .killing import (
+    MODEL_CALL,
+    Step,
+    ThinkingModel,
+    completed_attempts,
+    count_effects,
+    locked,
+    more_effects,
+    step_under_way,
+)
 from .telling import Teller
 from .workers import Workers
 
@@ -157,19 +166,39 @@ class _Player:
         return told
 
     async def _approve(self, handle: WorkflowHandle[Any, Any], approval: ToolApprovalItem) -> None:
-        """Answer by signal, as an operator in the Temporal UI would; the first time with a kill right after."""
+        """Answer by signal, as an operator in the Temporal UI would; the first two times with a kill in the step."""
         message = {"call_id": approval.id, "by": APPROVER, "digest": approval.digest}
         self._teller.approval(approval.tool_name, approval.arguments, message)
         self.played.approvals += 1
-        if not self._stage.kills or self.played.killed:
+        activity = f"tool.{approval.tool_name}"
+        kills = len(self.played.killed)
+        if self._stage.kills and kills == 0:
+            await self._kill_before_the_change(handle, message, activity)
+        elif self._stage.kills and kills == 1:
+            await self._kill_after_the_change(handle, message, activity)
+        else:
             await handle.signal("approve", message)
-            return
+
+    async def _kill_before_the_change(
+        self, handle: WorkflowHandle[Any, Any], message: dict[str, Any], activity: str
+    ) -> None:
         with locked(self._stage.database):
             await handle.signal("approve", message)
-            step = await step_under_way(handle, f"tool.{approval.tool_name}")
+            step = await step_under_way(handle, activity)
             if step is not None:
-                await self._kill(step, "while it waits for the database")
+                await self._kill(step, "before it could change the database")
         if step is not None:
+            await self._start_another()
+
+    async def _kill_after_the_change(
+        self, handle: WorkflowHandle[Any, Any], message: dict[str, Any], activity: str
+    ) -> None:
+        known = count_effects(self._stage.database)
+        with locked(self._stage.database):
+            await handle.signal("approve", message)
+            step = await step_under_way(handle, activity)
+        if step is not None and more_effects(self._stage.database, known):
+            await self._kill(step, "after it had changed the database and before it could say so")
             await self._start_another()
 
     async def _kill_when_the_model_thinks(self, handle: WorkflowHandle[Any, Any]) -> None:
@@ -196,11 +225,13 @@ class _Player:
         self.played.history_events += description.history_length
         self.played.history_bytes += description.raw_description.workflow_execution_info.history_size_bytes
         completed = await completed_attempts(handle)
-        self.played.survived += [
-            step
-            for step in self.played.killed
-            if step.run_id == handle.id and completed.get(step.activity_id, 0) > step.attempt
-        ]
+        for step in [each for each in self.played.killed if each.run_id == handle.id]:
+            attempt = completed.get(step.activity_id, 0)
+            if attempt > step.attempt:
+                self.played.survived.append(step)
+            elif attempt == step.attempt:  # the worker's report was faster than the signal that killed it
+                self.played.killed.remove(step)
+                self._teller.note("kill", f"came too late for {step.activity}, which had just been reported")
 
 
 def _turn_to_kill_in(conversation: Conversation) -> int | None:
@@ -218,23 +249,26 @@ def _turn_to_kill_in(conversation: Conversation) -> int | None:
 
 def _differences(played: Played) -> list[str]:
     """What the recorded model was sent otherwise than recorded, or was never asked."""
-    names = {
-        call.call_id: call.name for turn in played.conversation.turns for step in turn.steps for call in step.calls
-    }
-    found: list[str] = []
     report = played.outputs
-    for mismatch in report["mismatches"]:
-        expected, actual = mismatch["expected"] or {}, mismatch["actual"] or {}
-        entry = expected or actual
-        what = f"{entry['kind']} of {names.get(entry['call_id'], 'a tool')}" if entry["call_id"] else entry["kind"]
-        recorded, sent = _around_difference(expected.get("text", ""), actual.get("text", ""))
-        found.append(f"{what} (item {mismatch['position']}): recorded {recorded!r}, now {sent!r}")
-    if report["mismatch_count"] > len(report["mismatches"]):
-        found.append(f"{report['mismatch_count'] - len(report['mismatches'])} more items differ")
+    found = [_difference(mismatch, played.conversation) for mismatch in report["mismatches"]]
+    if report["mismatch_count"] > len(found):
+        found.append(f"{report['mismatch_count'] - len(found)} more items differ")
     for counted, recorded in (("outputs_compared", "outputs_recorded"), ("answers_given", "answers_recorded")):
         if report[counted] != report[recorded]:
             found.append(f"{counted.replace('_', ' ')}: {report[counted]} of {report[recorded]}")
     return found
+
+
+def _difference(mismatch: dict[str, Any], conversation: Conversation) -> str:
+    nothing = {"kind": "nothing", "text": "", "call_id": ""}
+    expected: dict[str, str] = mismatch["expected"] or nothing
+    actual: dict[str, str] = mismatch["actual"] or nothing
+    entry = actual if expected is nothing else expected
+    calls = [call for turn in conversation.turns for step in turn.steps for call in step.calls]
+    tools = [call.name for call in calls if call.call_id == entry["call_id"]]
+    what = f"{entry['kind']} of {tools[0]}" if tools else entry["kind"]
+    recorded, now = _around_difference(expected["text"], actual["text"])
+    return f"{what} (item {mismatch['position']} of the conversation): recorded {recorded!r}, now {now!r}"
 
 
 def _around_difference(one: str, other: str) -> tuple[str, str]:

@@ -39,9 +39,8 @@ class Teller:
             case {"type": "function_call_output", "output": output}:
                 text = output if isinstance(output, str) else json.dumps(output)
                 self.note("", f"-> {shortened(text)}")
-            case {"type": "message", "content": list(parts)}:
-                texts = [cast("dict[str, Any]", part).get("text", "") for part in cast("list[Any]", parts)]
-                self.note("agent", "".join(texts))
+            case {"type": "message", "content": list()}:
+                self.note("agent", "".join(part.get("text", "") for part in item["content"]))
             case _:
                 self.note("item", shortened(json.dumps(item)))
 
@@ -54,8 +53,8 @@ class Teller:
 
     def killed(self, step: Step, pid: int, moment: str) -> None:
         """A worker's end."""
-        what = f"SIGKILL to worker process {pid} in the middle of {step.activity}, {moment}"
-        self.note("kill", f"{what} (attempt {step.attempt} of activity {step.activity_id})")
+        self.note("kill", f"SIGKILL to worker process {pid} in the middle of {step.activity}, {moment}")
+        self.note("", f"(attempt {step.attempt} of activity {step.activity_id})")
 
     def note(self, label: str, text: str) -> None:
         """A text, wrapped, behind its label."""
@@ -67,9 +66,8 @@ class Teller:
 
     def line(self, label: str, text: str) -> None:
         """One line, never wrapped: what people copy."""
-        styled = Text(f"{label:<{LABEL_WIDTH}}", style=_STYLES.get(label, "dim")).append(
-            text, style="default not dim not bold"
-        )
+        styled = Text().append(f"{label:<{LABEL_WIDTH}}", style=_STYLES.get(label, "dim")).append(text)
+        styled.rstrip()
         self._console.print(styled, soft_wrap=True)
 
 

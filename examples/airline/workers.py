@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Mapping
 
 AGENTS = f"{__package__}.agent"
+COMMAND = "import sys; from perdure.cli import main; sys.exit(main())"  # `perdure`, also where it is not on the PATH
 READY = "perdure worker: ready"  # the command's line on stderr once it polls for work
 
 START_SECONDS = 60.0  # imports on a busy machine
@@ -34,6 +35,7 @@ class Workers:
         self._ready = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
         self._asked = False  # to end
+        self._unasked = asyncio.Event()  # ended all the same
 
     @property
     def pid(self) -> int:
@@ -52,7 +54,7 @@ class Workers:
         Raises:
             WorkerEndedError: It ended instead, or was not ready in time.
         """
-        command = [sys.executable, "-m", "perdure.cli", "worker", AGENTS, "--queue", self.queue]
+        command = [sys.executable, "-c", COMMAND, "worker", AGENTS, "--queue", self.queue]
         # A session of its own: Ctrl-C in the terminal is for the demo, which then stops the worker.
         self._process = await asyncio.create_subprocess_exec(
             *command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=self._environment, start_new_session=True
@@ -75,13 +77,8 @@ class Workers:
         Raises:
             WorkerEndedError: It ended unasked.
         """
-        while True:
-            process = self._running
-            code = await process.wait()
-            if process is self._process and not self._asked:
-                raise WorkerEndedError(self._why(f"ended with code {code}"))
-            while process is self._process:  # being replaced
-                await asyncio.sleep(0.05)
+        await self._unasked.wait()
+        raise WorkerEndedError(self._why("ended unasked"))
 
     async def kill(self) -> None:
         """SIGKILL: the worker gets no chance to finish, report or clean up anything."""
@@ -114,6 +111,8 @@ class Workers:
                 self._ready.set()
         await process.wait()
         self._ready.set()  # whoever waits finds it ended
+        if not self._asked:
+            self._unasked.set()
 
     def _why(self, what: str) -> str:
         said = "\n".join(f"  {line}" for line in self._said) or "  (nothing)"

@@ -70,10 +70,13 @@ def _root(
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def demo(context: typer.Context) -> None:
     """Plays a real conversation end to end; `perdure demo --help` shows its options."""
-    from perdure.cli.ending import leave
+    from perdure.cli.ending import finish
+    from perdure.cli.screen import Screen
     from perdure.rooms import load_room
 
-    leave(load_room("examples.airline.demo").main(list(context.args)))
+    arguments = list(context.args)
+    screen = Screen(as_json="--json" in arguments)
+    finish(screen, lambda: load_room("examples.airline.demo").main(arguments), hint="Its runs are kept.")
 
 
 @app.command()

@@ -67,7 +67,12 @@ _RPC_CODES = {RPCStatusCode.NOT_FOUND: ExitCode.UNKNOWN, RPCStatusCode.INVALID_A
 
 
 def perform(screen: Screen, work: Callable[[], Coroutine[Any, Any, int]], *, hint: str = "") -> NoReturn:
-    """Does a command's work on a loop and ends the process with its exit code.
+    """Does a command's work on a loop and ends the process; see `finish`."""
+    finish(screen, lambda: asyncio.run(work()), hint=hint)
+
+
+def finish(screen: Screen, work: Callable[[], int], *, hint: str = "") -> NoReturn:
+    """Does a command's work and ends the process with the exit code that it returns or fails with.
 
     Args:
         screen: Where errors are said.
@@ -75,13 +80,13 @@ def perform(screen: Screen, work: Callable[[], Coroutine[Any, Any, int]], *, hin
         hint: What Ctrl-C leaves behind.
     """
     try:
-        code = asyncio.run(work())
+        code = work()
     except KeyboardInterrupt:
         screen.note(f"Interrupted. {hint}".strip())
         code = INTERRUPTED
     except Exception as error:  # noqa: BLE001  the end of the process: every error is said
         code = tell(screen, error)
-    leave(code)
+    _leave(code)
 
 
 def tell(screen: Screen, error: Exception) -> int:
@@ -105,7 +110,7 @@ def tell(screen: Screen, error: Exception) -> int:
     return ExitCode.FAILED
 
 
-def leave(code: int) -> NoReturn:
+def _leave(code: int) -> NoReturn:
     """Stops what runs in this process and ends it.
 
     Not by `sys.exit`: temporalio's threads can crash the interpreter while it shuts down (sdk-python issue 300).

@@ -108,7 +108,8 @@ def approval_lines(run_id: str, approval: ApprovalView) -> list[Line]:
 def usage_text(used: Tokens) -> str:
     """Requests and tokens in words."""
     cached = f" ({used.cached} cached)" if used.cached else ""
-    return f"{used.requests} requests, {used.input} tokens in{cached}, {used.output} out"
+    requests = "1 request" if used.requests == 1 else f"{used.requests} requests"
+    return f"{requests}, {used.input} tokens in{cached}, {used.output} out"
 
 
 async def _approvals(run_id: str) -> list[ApprovalView]:

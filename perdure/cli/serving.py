@@ -198,6 +198,8 @@ def run_worker(screen: Screen, module: str, queue: str, graceful_seconds: float,
         return serve(serving, lambda connection: screen.show(_document(serving, connection), []))
 
     logging.basicConfig(level=level or logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if level == logging.INFO:  # temporalio's own lines at that level speak of its insides
+        logging.getLogger("temporalio").setLevel(logging.WARNING)
     perform(screen, work)
 
 

@@ -98,13 +98,12 @@ async def _ended(run: Run, outcome: Coroutine[Any, Any, RunResult]) -> RunResult
 
 
 async def _nobody_serves(run: Run) -> bool:
-    """Returns once no worker took steps for some seconds; never for a run of a process."""
+    """Whether no worker takes steps for the run, for some seconds from now."""
     host = Host.current()
-    missed = 0
-    while missed < _LOOKS:
+    for _ in range(_LOOKS):
+        if is_process_queue(run.task_queue) or await host.call(_takes_steps(host, run.task_queue)):
+            return False
         await asyncio.sleep(_LOOK_SECONDS)
-        served = is_process_queue(run.task_queue) or await host.call(_takes_steps(host, run.task_queue))
-        missed = 0 if served else missed + 1
     return True
 
 

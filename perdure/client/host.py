@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,7 +63,7 @@ class Host:
         self._closing = False
         self._changing = asyncio.Lock()
         self._leases: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
-        atexit.register(self.close)
+        _at_exit(self.close)
 
     @classmethod
     def current(cls) -> Host:
@@ -102,7 +102,7 @@ class Host:
             await loop.create_future()
         finally:
             self._leases.pop(loop, None)
-            if not self._leases:
+            if not self._leases and not self._closing:
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.wait_for(self.call(self._after_last_loop()), _STOP_SECONDS)
 
@@ -188,13 +188,13 @@ class Host:
 
     async def _stop_workers(self) -> None:
         async with self._changing:
-            self._closing = True
             await asyncio.gather(*(self._stop_worker(queue) for queue in list(self._serving)))
 
     def close(self) -> None:
         """Stops what runs here; registered for the interpreter's end."""
         if self._closing or self._pid != os.getpid():
             return
+        self._closing = True
         for loop, lease in list(self._leases.items()):
             if not loop.is_running() and not loop.is_closed():
                 lease.cancel()
@@ -208,6 +208,15 @@ class Host:
         for lock in self._locks.values():
             lock.release()
         time.sleep(_QUIET_SECONDS)
+
+
+def _at_exit(close: Callable[[], None]) -> None:
+    """Calls `close` when the interpreter ends, while thread pools still work: without them no worker can stop.
+
+    `atexit` comes too late for that: the pools end before it, by this very function of `threading`.
+    """
+    register = getattr(threading, "_register_atexit", atexit.register)
+    register(close)
 
 
 def blob_store(connection: Connection) -> BlobStore | None:

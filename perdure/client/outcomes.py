@@ -125,7 +125,7 @@ def _context(caller: Caller, transcript: Transcript, state: dict[str, Any] | Non
     """The caller's context with what tools changed in it, and the usage of all answers."""
     usage = Usage()
     for record in transcript.responses:
-        usage.add(record.usage.request_usage())
+        usage.add(record.usage.usage())
     given = caller.lent.context if caller.lent is not None else None
     if given is not None and state is not None:
         update_context(given, state)

@@ -93,7 +93,7 @@ class Transcript:
 
         items = [entry.item for entry in self._entries[record.first : record.first + record.count]]
         output = [typed_output_item(item) for item in items]
-        return ModelResponse(output, record.usage.request_usage(), record.response_id, record.request_id)
+        return ModelResponse(output, record.usage.usage(), record.response_id, record.request_id)
 
 
 def open_items(agent: Agent[Any], status: StatusView) -> list[RunItem]:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from perdure.definition import Frozen, Snapshot
 from perdure.errors import UserError
-from perdure.usage import Usage
+from perdure.usage import InputTokensDetails, OutputTokensDetails, Usage
 
 ENGINE = 1  # the loop's version: a run keeps the one that it was started with
 
@@ -34,9 +34,18 @@ class Tokens(Frozen):
         }
         return cls(**{name: value for name, value in values.items() if value})
 
-    def request_usage(self) -> Usage:
-        """The usage of one request."""
-        return Usage.of_request(self.input, self.output, cached_tokens=self.cached, reasoning_tokens=self.reasoning)
+    def usage(self) -> Usage:
+        """The same as a usage; that of one request has its entry."""
+        if self.requests == 1:
+            return Usage.of_request(self.input, self.output, cached_tokens=self.cached, reasoning_tokens=self.reasoning)
+        return Usage(
+            requests=self.requests,
+            input_tokens=self.input,
+            input_tokens_details=InputTokensDetails(self.cached),
+            output_tokens=self.output,
+            output_tokens_details=OutputTokensDetails(self.reasoning),
+            total_tokens=self.input + self.output,
+        )
 
 
 class RunSettings(Frozen):

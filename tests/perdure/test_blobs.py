@@ -1,0 +1,167 @@
+"""Large items travel by reference."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perdure.blobs import DirectoryBlobStore, load_blob, load_item, store_item, store_items
+from perdure.canonical import canonical, encode
+from perdure.errors import UserError
+from perdure.items import is_reference
+from perdure.limits import MAX_INLINE_ITEM_BYTES
+
+
+def output(text: str) -> dict[str, Any]:
+    return {"call_id": "c1", "output": text, "type": "function_call_output"}
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> DirectoryBlobStore:
+    return DirectoryBlobStore(tmp_path / "blobs")
+
+
+def files(tmp_path: Path) -> list[Path]:
+    return [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_small_item_is_kept_as_it_is(blobs: DirectoryBlobStore, tmp_path: Path) -> None:
+    assert store_item(output("short"), blobs) == output("short")
+    assert files(tmp_path) == []
+
+
+def test_an_item_of_just_64_kib_is_kept_and_one_byte_more_is_not(blobs: DirectoryBlobStore) -> None:
+    room = MAX_INLINE_ITEM_BYTES - len(canonical(output("")))
+    assert not is_reference(store_item(output("x" * room), blobs))
+    assert is_reference(store_item(output("x" * (room + 1)), blobs))
+
+
+def test_an_output_of_10_mb_becomes_a_reference_of_2_kb_and_comes_back_whole(blobs: DirectoryBlobStore) -> None:
+    item = output("🙂" * 2_500_000)
+    stored = store_item(item, blobs)
+    assert len(encode(stored)) < 2048
+    assert json.loads(load_item(encode(stored), blobs)) == item
+
+
+@pytest.mark.parametrize("text", ["\x00" * 100_000, '"' * 100_000, "\ud83d" * 100_000, "日" * 100_000])
+def test_a_reference_is_small_whatever_the_item_holds(blobs: DirectoryBlobStore, text: str) -> None:
+    stored = store_item(output(text), blobs)
+    assert len(encode(stored)) < 2048
+    assert load_item(encode(stored), blobs) == canonical(output(text))
+
+
+def test_a_reference_keeps_what_the_loop_needs_and_shows_the_beginning(blobs: DirectoryBlobStore) -> None:
+    item = {"type": "function_call", "id": "fc", "call_id": "c1", "name": "look", "arguments": "y" * 100_000}
+    stored = store_item({**item, "status": "completed", "extra": 1}, blobs)
+    blob = stored.pop("perdure_blob")
+    assert stored == {"type": "function_call", "id": "fc", "call_id": "c1", "name": "look", "status": "completed"}
+    assert blob["head"] == '"' + "y" * 399
+    assert blob["size"] == len(load_blob(blob["sha256"], blobs))
+
+
+def test_a_message_is_a_reference_with_its_role(blobs: DirectoryBlobStore) -> None:
+    stored = store_item({"role": "user", "content": "z" * 100_000}, blobs)
+    assert stored["role"] == "user"
+
+
+def test_a_reference_stored_again_stays_the_same(blobs: DirectoryBlobStore) -> None:
+    stored = store_item(output("x" * 100_000), blobs)
+    assert store_item(stored, blobs) == stored
+
+
+def test_writing_twice_is_writing_once(blobs: DirectoryBlobStore, tmp_path: Path) -> None:
+    assert blobs.put(b"data") == blobs.put(b"data") == hashlib.sha256(b"data").hexdigest()
+    assert len(files(tmp_path)) == 1
+
+
+def test_no_half_written_file_is_left(blobs: DirectoryBlobStore, tmp_path: Path) -> None:
+    digest = blobs.put(b"data")
+    assert [path.name for path in files(tmp_path)] == [digest]
+
+
+def test_a_missing_blob_is_an_error_that_says_what_must_be_shared(blobs: DirectoryBlobStore) -> None:
+    with pytest.raises(UserError, match=r"is not in .*PERDURE_BLOBS"):
+        blobs.get("0" * 64)
+
+
+def test_a_changed_blob_is_an_error(blobs: DirectoryBlobStore, tmp_path: Path) -> None:
+    digest = blobs.put(b"data")
+    (path,) = files(tmp_path)
+    path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+    path.write_bytes(b"Data")
+    with pytest.raises(UserError, match="was changed"):
+        blobs.get(digest)
+
+
+def test_a_reference_without_a_store_is_an_error(blobs: DirectoryBlobStore) -> None:
+    stored = encode(store_item(output("x" * 100_000), blobs))
+    with pytest.raises(UserError, match="set PERDURE_BLOBS"):
+        load_item(stored, None)
+
+
+@pytest.mark.parametrize("mention", [5, None, {"sha256": 5}, {"sha256": "../../../etc/passwd"}, {"size": 1}, []])
+def test_an_item_that_only_reads_like_a_reference_is_itself(blobs: DirectoryBlobStore, mention: Any) -> None:
+    item = encode({"role": "user", "content": "hi", "perdure_blob": mention})
+    assert load_item(item, blobs) == item
+
+
+def test_an_item_that_speaks_of_references_is_itself(blobs: DirectoryBlobStore) -> None:
+    item = encode({"role": "user", "content": 'what is "perdure_blob"?', "x": {"perdure_blob": {"sha256": "0" * 64}}})
+    assert load_item(item, blobs) == item
+
+
+@pytest.mark.parametrize("text", ["x" * 10_000_000, "\x00" * 100_000, "🙂" * 50_000, "\ud83d" * 100_000])
+def test_without_a_store_a_long_output_is_cut_and_says_so(text: str) -> None:
+    stored = store_item(output(text), None)
+    size = len(canonical(output(text)))
+    note = f"\n[cut: the first part of {size} bytes; set PERDURE_BLOBS to keep long outputs whole]"
+    kept, said, _ = stored["output"].partition(note)
+    assert said
+    assert canonical(kept)[1:-1] == canonical(text[: len(kept)])[1:-1]
+    assert len(encode(stored)) <= MAX_INLINE_ITEM_BYTES
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "x" * 100_000},
+        {"role": "user", "content": "x" * 100_000},
+        {"call_id": "c1", "type": "function_call_output", "output": [{"type": "input_image", "data": "x" * 100_000}]},
+    ],
+)
+def test_without_a_store_any_other_long_item_is_refused(item: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="larger than 65536 bytes and there is no blob store"):
+        store_item(item, None)
+
+
+def test_items_within_the_budget_are_kept_as_they_are(blobs: DirectoryBlobStore) -> None:
+    items = [output("x" * 1000) for _ in range(10)]
+    assert store_items(items, blobs, 20_000) == items
+
+
+def test_the_largest_items_go_to_the_store_first(blobs: DirectoryBlobStore) -> None:
+    items = [output("a" * 10_000), output("b" * 50_000), output("c" * 20_000), output("d" * 40_000)]
+    stored = store_items(items, blobs, 35_000)
+    assert [is_reference(item) for item in stored] == [False, True, False, True]
+    assert sum(len(encode(item)) for item in stored) <= 35_000
+    assert [json.loads(load_item(encode(item), blobs)) for item in stored] == items
+
+
+def test_items_above_the_budget_without_a_store_are_refused() -> None:
+    with pytest.raises(UserError, match=r"3 items take \d+ bytes, more than 20000, and there is no blob store"):
+        store_items([output("x" * 10_000)] * 3, None, 20_000)
+
+
+def test_an_item_that_its_reference_would_not_shorten_is_no_reference(blobs: DirectoryBlobStore) -> None:
+    stored = store_items([output("x" * 30_000), output("y" * 10), output("z" * 10)], blobs, 1_000)
+    assert [is_reference(item) for item in stored] == [True, False, False]
+
+
+def test_so_many_items_that_references_do_not_help_are_refused(blobs: DirectoryBlobStore) -> None:
+    with pytest.raises(UserError, match="even their references are too long"):
+        store_items([output("short")] * 100, blobs, 1_000)

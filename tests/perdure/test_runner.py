@@ -1,0 +1,189 @@
+"""Runner: starting, attaching, conflicts, and the places that a program can call it from."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import uuid
+from typing import Any
+
+import pytest
+
+from perdure import (
+    Agent,
+    DecisionConflictError,
+    ModelSettings,
+    RunCancelled,
+    RunConfig,
+    RunConflictError,
+    Runner,
+    RunNotFound,
+    RunState,
+    UserError,
+    function_tool,
+)
+from perdure.testing import tool_call
+from tests.agents import refund_call, scripted
+
+
+def fresh_id() -> str:
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+async def test_the_same_id_attaches_to_the_run_under_way() -> None:
+    run_id, agent = fresh_id(), scripted(refund_call(), "done")
+    first = await Runner.start(agent, "go", run_id=run_id)
+    await first.result_or_interruptions()
+    second = await Runner.start(scripted(refund_call(), "done"), "go", run_id=run_id)
+    await second.approve((await second.approvals())[0])
+    assert (await second.result()).final_output == (await first.result()).final_output == "done"
+
+
+async def test_the_same_id_gives_the_result_of_a_run_that_has_ended() -> None:
+    run_id = fresh_id()
+    first = await Runner.run(scripted("once"), "go", run_id=run_id)
+    again = await Runner.run(scripted("never said"), "go", run_id=run_id)
+    assert again.final_output == first.final_output == "once"
+    assert again.to_input_list() == first.to_input_list()
+
+
+async def test_the_same_id_gives_the_error_of_a_run_that_has_failed() -> None:
+    run_id = fresh_id()
+    for _ in range(2):
+        with pytest.raises(Exception, match="Max turns"):
+            await Runner.run(scripted(refund_call()), "go", run_id=run_id, max_turns=0)
+
+
+async def test_rerun_starts_anew_once_the_run_has_ended() -> None:
+    run_id = fresh_id()
+    await Runner.run(scripted("once"), "go", run_id=run_id)
+    assert (await Runner.run(scripted("twice"), "go", run_id=run_id, rerun=True)).final_output == "twice"
+
+
+async def test_another_agent_or_input_under_the_same_id_is_a_conflict() -> None:
+    run_id = fresh_id()
+    await Runner.run(scripted("x"), "go", run_id=run_id)
+    with pytest.raises(RunConflictError, match="another input"):
+        await Runner.run(scripted("x"), "stay", run_id=run_id)
+    with pytest.raises(RunConflictError, match="run of agent 'Scripted', not of 'Other'"):
+        await Runner.run(scripted("x", name="Other"), "go", run_id=run_id)
+
+
+async def test_many_at_once_with_the_same_id_are_one_run() -> None:
+    run_id, calls = fresh_id(), []
+
+    @function_tool
+    async def count() -> str:
+        """Count."""
+        calls.append(1)
+        return "counted"
+
+    agent = scripted(tool_call("count", {}), "done", tools=[count])
+    results = await asyncio.gather(*(Runner.run(agent, "go", run_id=run_id) for _ in range(5)))
+    assert {result.final_output for result in results} == {"done"}
+    assert len(calls) == 1
+
+
+async def test_several_runs_at_once_in_one_loop() -> None:
+    results = await asyncio.gather(*(Runner.run(scripted(f"answer {n}"), "go") for n in range(10)))
+    assert [result.final_output for result in results] == [f"answer {n}" for n in range(10)]
+
+
+def test_run_sync_and_threads_at_once() -> None:
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        results = pool.map(lambda n: Runner.run_sync(scripted(f"answer {n}"), "go").final_output, range(4))
+    assert list(results) == [f"answer {n}" for n in range(4)]
+    assert Runner.run_sync(scripted("main"), "go").final_output == "main"
+    assert Runner.run_sync(scripted("again"), "go").final_output == "again"
+
+
+async def test_run_sync_inside_a_loop_says_what_to_do() -> None:
+    with pytest.raises(RuntimeError, match=r"await Runner\.run there"):
+        Runner.run_sync(scripted("x"), "go")
+
+
+async def test_a_run_is_found_again_by_its_id() -> None:
+    run_id = fresh_id()
+    await Runner.run(scripted(refund_call(), "done"), "go", run_id=run_id)
+    found = await Runner.get(run_id)
+    assert found.agent.name == "Scripted"
+    assert (await found.status()).phase == "waiting for approval"
+    await found.approve("1.0", by="ana")
+    assert (await found.result()).final_output == "done"
+    assert [entry.kind for entry in await found.transcript()] == ["input", "answer", "output", "answer"]
+
+
+async def test_an_id_that_nobody_has_is_said_to_be_unknown() -> None:
+    with pytest.raises(RunNotFound, match="No run 'nobody' is known in namespace 'default'"):
+        await Runner.get("nobody")
+
+
+async def test_runs_are_listed_newest_first() -> None:
+    run_id = fresh_id()
+    await Runner.run(scripted("x"), "go", run_id=run_id)
+    async with asyncio.timeout(10):
+        # The list is not up to date at once, and tells nobody when it is.
+        while not (listed := await Runner.list(f'WorkflowId = "{run_id}"')):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    assert (listed[0].agent, listed[0].id) == ("Scripted", run_id)
+
+
+async def test_a_cancelled_run_says_so_wherever_its_result_is_asked() -> None:
+    run = await Runner.start(scripted(refund_call()), "go")
+    await run.result_or_interruptions()
+    await run.cancel()
+    with pytest.raises(RunCancelled, match="was cancelled"):
+        await run.result()
+
+
+async def test_approvals_are_watched_as_they_come() -> None:
+    agent = scripted([refund_call("7"), refund_call("8")], refund_call("9"), "done")
+    run = await Runner.start(agent, "go")
+    seen: list[str] = []
+    async for approval in run.watch_approvals():
+        seen.append(approval.call_id)
+        await run.approve(approval, by="ana")
+    assert seen == ["1.0", "1.1", "2.0"]
+    assert (await run.result()).final_output == "done"
+
+
+async def test_a_state_survives_json_and_commits_its_last_draft() -> None:
+    agent = scripted(refund_call(), "done")
+    paused = await Runner.run(agent, "go")
+    state = RunState.from_string(agent, paused.to_state().to_string())
+    (item,) = state.get_interruptions()
+    state.reject(item, rejection_message="no")
+    state.approve(item)
+    result = await Runner.run(agent, RunState.from_json(agent, state.to_json()))
+    assert result.final_output == "done"
+    assert result.to_input_list()[2]["output"] == "refunded 40 for 7"
+
+
+async def test_a_state_whose_call_was_decided_otherwise_meanwhile_is_a_conflict() -> None:
+    agent = scripted([refund_call("7"), refund_call("8")], "done")
+    paused = await Runner.run(agent, "go")
+    await (await Runner.get(paused.run_id)).reject("1.0", by="ana")
+    state = paused.to_state()
+    state.approve(paused.interruptions[0])
+    with pytest.raises(DecisionConflictError, match="already rejected by ana"):
+        await Runner.run(agent, state)
+
+
+async def test_what_the_loop_cannot_do_yet_is_refused_by_name() -> None:
+    with pytest.raises(UserError, match="sets handoffs, hooks"):
+        await Runner.run(Agent(name="Early", handoffs=[Agent(name="x")], hooks=object()), "go")
+
+
+@pytest.mark.parametrize("turns", [-1, True])
+async def test_max_turns_must_be_a_number_of_turns(turns: Any) -> None:
+    with pytest.raises(UserError, match="max_turns"):
+        await Runner.start(scripted("x"), "go", max_turns=turns)
+
+
+async def test_the_run_s_settings_lie_over_the_agent_s() -> None:
+    agent = scripted("x", model_settings=ModelSettings(temperature=0.1, top_p=0.5))
+    override = scripted("overridden")
+    config = RunConfig(model=override.model, model_settings=ModelSettings(temperature=0.9))
+    assert (await Runner.run(agent, "go", run_config=config)).final_output == "overridden"
+    (request,) = override.model.requests  # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess]
+    assert (request.settings.temperature, request.settings.top_p) == (0.9, 0.5)
