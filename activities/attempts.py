@@ -40,9 +40,15 @@ async def heartbeats() -> AsyncGenerator[None]:
         beating.cancel()
 
 
-def final_error(served: ServedAgents, error: Exception) -> ApplicationError:
-    """An error of the user's code or the model that ends the run; no attempt is made again."""
-    said = describe_exception(error)
+def final_error(served: ServedAgents, error: Exception, message: str | None = None) -> ApplicationError:
+    """An error of the user's code or the model that ends the run; no attempt is made again.
+
+    Args:
+        served: Keeps the exception itself for a caller in this process.
+        error: What was raised.
+        message: Its text as the history may keep it, if that is not the error's own.
+    """
+    said = describe_exception(error) | ({} if message is None else {"message": message})
     token = served.note_error(activity.info().workflow_id or "", error)
     details: dict[str, Any] = {"traceback": _traceback(error)} | ({} if token is None else {"token": token})
     if isinstance(error, ToolTimeoutError):
@@ -51,11 +57,11 @@ def final_error(served: ServedAgents, error: Exception) -> ApplicationError:
 
 
 def passing_error(
-    error: BaseException, *, type: str = ATTEMPT_LOST, after_seconds: float | None = None
+    error: BaseException, *, type: str = ATTEMPT_LOST, message: str | None = None, after_seconds: float | None = None
 ) -> ApplicationError:
     """An error of circumstances: another attempt may succeed."""
     info = activity.info()
-    said = describe_exception(error)
+    said = describe_exception(error) | ({} if message is None else {"message": message})
     _log.warning(
         "run %s: attempt %d of %s failed with %s and may be made again: %s",
         info.workflow_id, info.attempt, info.activity_type, said["type"], said["message"],
@@ -65,8 +71,5 @@ def passing_error(
 
 
 def _traceback(error: BaseException) -> str:
-    try:
-        text = "".join(traceback.format_exception(error))
-    except Exception as second:  # noqa: BLE001  user code may raise anything while its error is formatted
-        return f"<traceback cannot be formatted: {second.__class__.__name__}>"
-    return text.encode("utf-8", "backslashreplace").decode()[-_TRACEBACK_CHARACTERS:]
+    """Where it was raised, without its text, which may be long or hold a secret."""
+    return "".join(traceback.format_tb(error.__traceback__))[-_TRACEBACK_CHARACTERS:]

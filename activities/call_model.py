@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from perdure.agent import Agent
 from perdure.blobs import BlobStore, store_items
@@ -71,12 +72,17 @@ class CallModel:
                 answer = await self._providers.respond(workflow_id, call.agent, definition, request)
                 return self._output(answer, resolved)
             except (AgentNotServed, UserLoopEnded) as error:
-                raise passing_error(error) from error
+                raise passing_error(error) from None
             except Exception as error:
-                failure = classify(error, datetime.now(UTC))
-                if not failure.retryable:
-                    raise final_error(self._served, error) from error
-                raise passing_error(error, type=failure.type, after_seconds=failure.retry_after_seconds) from error
+                raise self._failure(error) from None
+
+    def _failure(self, error: Exception) -> ApplicationError:
+        failure = classify(error, datetime.now(UTC))
+        if not failure.retryable:
+            return final_error(self._served, error, failure.message)
+        return passing_error(
+            error, type=failure.type, message=failure.message, after_seconds=failure.retry_after_seconds
+        )
 
     async def _resolve(self, workflow_id: str, call: CallModelInput, definition: AgentDefinition) -> _Resolved:
         if not definition.calls_user_code:

@@ -61,11 +61,11 @@ class CallTool:
                 )
                 return await asyncio.to_thread(self._output, call, tool, context, result)
             except AgentNotServed as error:
-                raise declined(error) from error
+                raise declined(error) from None
             except UserLoopEnded as error:
-                raise passing_error(error) from error
+                raise passing_error(error) from None
             except Exception as error:
-                raise final_error(self._served, error) from error
+                raise final_error(self._served, error) from None
 
     def tool(self, call: ToolCall) -> FunctionTool:
         """The live tool, if it is the one that the run knows.

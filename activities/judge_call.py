@@ -43,9 +43,9 @@ class JudgeCall:
                 needs = await self._served.on_user_loop(activity.info().workflow_id or "", ask)
                 return JudgeCallOutput(needs_approval=needs)
             except (AgentNotServed, UserLoopEnded) as error:
-                raise passing_error(error) from error
+                raise passing_error(error) from None
             except Exception as error:
-                raise final_error(self._served, error) from error
+                raise final_error(self._served, error) from None
 
 
 def _parsed(arguments: str) -> dict[str, Any] | None:

@@ -33,10 +33,10 @@ class SnapshotAgents:
             taken = snapshot(agent, run_config(wanted.settings))
         except AgentNotServed as error:
             if info.attempt < _ATTEMPTS_FOR_A_NAME:
-                raise passing_error(error, type="AgentNotServed") from error
-            raise final_error(self._served, UserError(str(error))) from error
+                raise passing_error(error, type="AgentNotServed") from None
+            raise final_error(self._served, UserError(str(error))) from None
         except UserError as error:
-            raise final_error(self._served, error) from error
+            raise final_error(self._served, error) from None
         self._definitions.remember(taken)
         return SnapshotOutput(snapshot=taken)
 

@@ -20,7 +20,8 @@ from perdure.definition import snapshot
 from perdure.loop.absorb import absorb, started
 from perdure.loop.plan import plan
 from perdure.loop.state import LoopState, Transcript
-from perdure.loop.steps import CallModel, CallTool, Finish, ModelAnswered, Start, Step, ToolReturned
+from perdure.loop.steps import CallModel, CallTool, Finish, Outcome, Start, Step
+from perdure.rooms import load_room
 
 _converter = data_converter.payload_converter
 
@@ -69,19 +70,20 @@ def _do(state: LoopState, step: Step, answers: list[_Answers]) -> None:
         case CallModel(step_id, turn):
             _converter.to_payload(_model_input(state, turn))
             started(state, step_id)
-            said: CallModelOutput = _converter.from_payload(answers[turn - 1].model, CallModelOutput)
-            outcome = ModelAnswered(said.items, said.usage.request_usage(), said.response_id, said.request_id)
-            absorb(state, step_id, None, outcome, 0.0)
+            absorb(state, step_id, None, _outcome(answers[turn - 1].model, CallModelOutput), 0.0)
         case CallTool(step_id, call_id):
             _converter.to_payload(_tool_input(state, call_id))
             started(state, step_id)
             payload = answers[state.turn - 1].tool
             if payload is None:
                 raise RuntimeError(f"The answer of turn {state.turn} makes no call.")
-            returned: CallToolOutput = _converter.from_payload(payload, CallToolOutput)
-            absorb(state, step_id, call_id, ToolReturned(returned.item, returned.is_value), 0.0)
+            absorb(state, step_id, call_id, _outcome(payload, CallToolOutput), 0.0)
         case _:
             raise TypeError(f"The loop asks for {step}, which this job never leads to.")
+
+
+def _outcome(payload: Payload, result_type: type[Any]) -> Outcome:
+    return load_room("workflows.outcomes").success(_converter.from_payload(payload, result_type))
 
 
 def _model_input(state: LoopState, turn: int) -> CallModelInput:

@@ -123,12 +123,14 @@ def _assign(context: Any, name: str, value: Any) -> None:
 
 def _portable(context: Any, name: str, value: Any) -> Any:
     kind = cast("type[Any]", type(context))
-    if not issubclass(kind, dict):
+    is_typed = not issubclass(kind, dict)
+    if is_typed:
         _type_of(kind, name)  # what could not be read back must not leave
     try:
-        plain = to_jsonable_python(value)
+        plain = to_jsonable_python(value) if is_typed else value  # without a type, a date would come back as text
+        cleaned = clean(plain)
         json.dumps(plain, allow_nan=False)  # what JSON does not have would come back as null
-        return clean(plain)
+        return cleaned
     except (ValueError, UserError) as error:
         raise ContextNotPortableError(
             f"Field {name!r} of the context ({kind.__name__}) holds a {type(value).__name__}, which cannot "

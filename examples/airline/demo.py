@@ -136,7 +136,8 @@ async def _perform(conversations: Sequence[Conversation], options: argparse.Name
             stage = Stage(connection, workers, model, database, options.data, stamp, kills=not options.no_kill)
             good = [await _play(each, stage, teller, options) for each in conversations]
     teller.line("", "")
-    teller.line("result", f"{sum(good)} of {len(good)} conversations as recorded, with every worker's death survived")
+    with_kills = "" if options.no_kill else ", the workers' deaths notwithstanding"
+    teller.line("result", f"{sum(good)} of {len(good)} conversations went as recorded{with_kills}")
     if len(good) > 1:
         teller.line("runs", summary.runs_url(connection, f'TaskQueue = "{workers.queue}"') or "in the Temporal UI")
     return EQUAL if all(good) else DIFFERENT

@@ -16,6 +16,7 @@ from perdure.connection import Connection, run_url
 
 from . import store
 from .agent import airline
+from .comparing import differences
 from .conversations import Conversation
 from .killing import (
     MODEL_CALL,
@@ -94,7 +95,7 @@ async def play(conversation: Conversation, stage: Stage, teller: Teller) -> Play
     played = player.played
     played.changes = store.changes(stage.database, stage.data_dir)
     played.outputs = stage.model.comparisons[conversation.id].report()
-    played.problems += _differences(played)
+    played.problems += differences(played.outputs, conversation)
     return played
 
 
@@ -245,38 +246,6 @@ def _turn_to_kill_in(conversation: Conversation) -> int | None:
     approved = {tool.name for tool in airline.tools if getattr(tool, "needs_approval", False)}
     called = {call.name for turn in conversation.turns for step in turn.steps for call in step.calls}
     return answered[-1] if approved & called else answered[len(answered) // 2]
-
-
-def _differences(played: Played) -> list[str]:
-    """What the recorded model was sent otherwise than recorded, or was never asked."""
-    report = played.outputs
-    found = [_difference(mismatch, played.conversation) for mismatch in report["mismatches"]]
-    if report["mismatch_count"] > len(found):
-        found.append(f"{report['mismatch_count'] - len(found)} more items differ")
-    for counted, recorded in (("outputs_compared", "outputs_recorded"), ("answers_given", "answers_recorded")):
-        if report[counted] != report[recorded]:
-            found.append(f"{counted.replace('_', ' ')}: {report[counted]} of {report[recorded]}")
-    return found
-
-
-def _difference(mismatch: dict[str, Any], conversation: Conversation) -> str:
-    nothing = {"kind": "nothing", "text": "", "call_id": ""}
-    expected: dict[str, str] = mismatch["expected"] or nothing
-    actual: dict[str, str] = mismatch["actual"] or nothing
-    entry = actual if expected is nothing else expected
-    calls = [call for turn in conversation.turns for step in turn.steps for call in step.calls]
-    tools = [call.name for call in calls if call.call_id == entry["call_id"]]
-    what = f"{entry['kind']} of {tools[0]}" if tools else entry["kind"]
-    recorded, now = _around_difference(expected["text"], actual["text"])
-    return f"{what} (item {mismatch['position']} of the conversation): recorded {recorded!r}, now {now!r}"
-
-
-def _around_difference(one: str, other: str) -> tuple[str, str]:
-    """Where two texts begin to differ, with some characters before it."""
-    pairs = enumerate(zip(one, other, strict=False))
-    at = next((index for index, (left, right) in pairs if left != right), min(len(one), len(other)))
-    start, end = max(0, at - 20), at + 60
-    return one[start:end], other[start:end]
 
 
 async def _beside(work: Coroutine[Any, Any, _T], company: Sequence[Coroutine[Any, Any, None]]) -> _T:

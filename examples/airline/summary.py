@@ -60,7 +60,10 @@ def tell(played: Played, teller: Teller, connection: Connection) -> None:
     teller.note("turns", f"{played.turns} answers of the model in {played.runs} runs, {played.approvals} approvals")
     teller.note("tokens", f"{usage.input_tokens:,} in, {usage.output_tokens:,} out (estimates of the recorded model)")
     teller.note("history", f"{played.history_events:,} events, {played.history_bytes:,} bytes in {played.runs} runs")
-    teller.note("workers", f"{len(played.killed)} killed in the middle of a step, {len(played.survived)} survived")
+    teller.note(
+        "workers",
+        f"{len(played.killed)} killed in the middle of a step, {len(played.survived)} of those steps completed by another",
+    )
     compared = f"{outputs['outputs_compared']} compared, {outputs['outputs_equal']} equal"
     teller.note("outputs", f"{outputs['outputs_recorded']} of tools recorded, {compared} to the letter")
     if connection.ui_url is not None:
@@ -71,12 +74,12 @@ def tell(played: Played, teller: Teller, connection: Connection) -> None:
 def tell_line(played: Played, teller: Teller, seconds: float) -> None:
     """A conversation among many, in one line."""
     outputs = played.outputs
-    killed = ", ".join(step.activity for step in played.killed) or "no step"
+    killed = ", ".join(step.activity for step in played.survived) or "none"
     teller.line(
         "conversation",
         f" {played.conversation.id}: {outputs['outputs_equal']} of {outputs['outputs_recorded']} outputs equal, "
         f"{played.turns} turns, {played.approvals} approvals, {len(played.changes)} changes, "
-        f"{played.history_events} events, killed in {killed}, {len(played.survived)} survived, {seconds:.1f} s",
+        f"{played.history_events} events, {seconds:.0f} s; kills survived: {killed}",
     )
 
 

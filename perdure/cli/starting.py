@@ -21,8 +21,8 @@ from perdure.result import RunResult
 from perdure.run import Run
 from perdure.runner import Runner
 
-_LOOK_SECONDS = 2.0
-_LOOKS = 5  # a worker that is being started needs a few seconds
+_LOOK_SECONDS = 1.0
+_LOOKS = 6  # a worker that is being started needs a few seconds
 
 
 @dataclass(frozen=True, slots=True)

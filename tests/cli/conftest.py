@@ -127,12 +127,11 @@ def eventually(holds: Callable[[], bool], what: str, seconds: float = 30.0) -> N
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """A shop whose server runs and whose agents nobody serves."""
+    """A shop whose agents nobody serves; the first command starts its server."""
     folder = tmp_path_factory.mktemp("shop").resolve()
     (folder / "shop.py").write_text(SHOP)
     shop = Shop(folder)
     try:
-        assert shop.perdure("server", "start").code == 0
         yield shop
     finally:
         shop.close()
