@@ -73,7 +73,7 @@ class CallModel:
                 return self._output(answer, resolved)
             except (AgentNotServed, UserLoopEnded) as error:
                 raise passing_error(error) from None
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  whatever was raised, the run is told
                 raise self._failure(error) from None
 
     def _failure(self, error: Exception) -> ApplicationError:

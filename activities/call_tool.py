@@ -64,7 +64,7 @@ class CallTool:
                 raise declined(error) from None
             except UserLoopEnded as error:
                 raise passing_error(error) from None
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  whatever was raised, the run is told
                 raise final_error(self._served, error) from None
 
     def tool(self, call: ToolCall) -> FunctionTool:

@@ -44,7 +44,7 @@ class JudgeCall:
                 return JudgeCallOutput(needs_approval=needs)
             except (AgentNotServed, UserLoopEnded) as error:
                 raise passing_error(error) from None
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  whatever was raised, the run is told
                 raise final_error(self._served, error) from None
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +85,12 @@ def _do(state: LoopState, step: Step, answers: list[_Answers]) -> None:
 
 
 def _outcome(payload: Payload, result_type: type[Any]) -> Outcome:
-    return load_room("workflows.outcomes").success(_converter.from_payload(payload, result_type))
+    return _outcome_of()(_converter.from_payload(payload, result_type))
+
+
+@functools.cache
+def _outcome_of() -> Callable[[Any], Outcome]:
+    return load_room("workflows.outcomes").success
 
 
 def _model_input(state: LoopState, turn: int) -> CallModelInput:

@@ -60,10 +60,8 @@ def tell(played: Played, teller: Teller, connection: Connection) -> None:
     teller.note("turns", f"{played.turns} answers of the model in {played.runs} runs, {played.approvals} approvals")
     teller.note("tokens", f"{usage.input_tokens:,} in, {usage.output_tokens:,} out (estimates of the recorded model)")
     teller.note("history", f"{played.history_events:,} events, {played.history_bytes:,} bytes in {played.runs} runs")
-    teller.note(
-        "workers",
-        f"{len(played.killed)} killed in the middle of a step, {len(played.survived)} of those steps completed by another",
-    )
+    completed = f"{len(played.survived)} of those steps completed by another"
+    teller.note("workers", f"{len(played.killed)} killed in the middle of a step, {completed}")
     compared = f"{outputs['outputs_compared']} compared, {outputs['outputs_equal']} equal"
     teller.note("outputs", f"{outputs['outputs_recorded']} of tools recorded, {compared} to the letter")
     if connection.ui_url is not None:

@@ -110,7 +110,7 @@ def test_what_is_no_json_is_refused_by_the_fields_name(value: Any) -> None:
 
 @pytest.mark.parametrize("value", [datetime(2026, 1, 2, tzinfo=UTC), {1, 2}, Address(city="Ulm"), b"bytes", [1j]])
 def test_a_dict_whose_values_would_come_back_as_something_else_is_refused(value: Any) -> None:
-    with pytest.raises(ContextNotPortableError, match="Field 'a' of the context .* is not JSON"):
+    with pytest.raises(ContextNotPortableError, match=r"Field 'a' of the context .* is not JSON"):
         context_state({"a": value})
 
 

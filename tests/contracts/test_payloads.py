@@ -1,0 +1,217 @@
+"""What crosses a process border arrives as it left."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from types import ModuleType
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
+
+from perdure import definition
+from perdure.contracts import messages, run, steps
+from perdure.contracts.converter import data_converter
+from perdure.definition import AgentDefinition, Frozen, Snapshot, ToolDefinition
+
+CONVERTER = data_converter.payload_converter
+
+TOKENS = run.Tokens(requests=1, input=10, output=5)
+ITEM = {"role": "user", "content": "Grüße 🙂", "n": [1, 1.5, None, True]}
+TOOL = ToolDefinition(name="look", wire={"type": "function"}, needs_approval="rule", include=("a", "b"), effect="once")
+AGENT = AgentDefinition(name="Support", tools=(TOOL,), settings={"temperature": 0.0})
+SNAPSHOT = Snapshot(start="Support", agents={"Support": AGENT})
+CURSOR = steps.Cursor(origin="00", digest="02", count=2, base="01", base_count=1)
+PAGE = run.TranscriptPage(
+    first=0,
+    entries=[run.PageEntry(item=ITEM, kind="value", agent="Support", turn=1)],
+    responses=[run.ResponseView(turn=1, agent="Support", first=0, count=1, usage=TOKENS, response_id="resp_1")],
+    count=1,
+    before="00",
+    digest="01",
+)
+APPROVAL = messages.ApprovalView(
+    call_id="2.0",
+    tool="look",
+    arguments="{}",
+    agent="Support",
+    digest="ab",
+    since="2026-01-01T00:00:00+00:00",
+    expires="2026-02-01T00:00:00+00:00",
+    item=ITEM,
+)
+CALL = messages.CallView(call_id="2.0", tool="look", phase="done", digest="ab", item=ITEM, output=ITEM)
+
+# One of each model, with what an ordinary run puts into it.
+SAMPLES: list[Frozen] = [
+    TOOL,
+    AGENT,
+    SNAPSHOT,
+    TOKENS,
+    PAGE,
+    *PAGE.entries,
+    *PAGE.responses,
+    CURSOR,
+    APPROVAL,
+    CALL,
+    run.RunSettings(model="m", tool_output_format="str", approval_timeout_seconds=5.0),
+    run.RunInput(agent="Support", snapshot=SNAPSHOT, input=[ITEM], max_turns=None, context={"a": 1}),
+    run.PageRequest(start=5),
+    run.RunOutcome(agent="Support", turns=1, usage=TOKENS, tail=PAGE, final_output="bye", context={"a": 1}),
+    steps.SnapshotInput(agent="Support", settings=run.RunSettings(model="m")),
+    steps.SnapshotOutput(snapshot=SNAPSHOT),
+    steps.CallModelInput(agent="Support", definition="ab", turn=1, cursor=CURSOR, items=[ITEM], usage=TOKENS),
+    steps.CallModelOutput(items=[ITEM], usage=TOKENS, disabled=["look"]),
+    steps.ToolCall(call_id="2.0", model_call_id="c1", agent="Support", tool="look", fingerprint="ab", context={"a": 1}),
+    steps.CallToolOutput(item=ITEM, is_value=True, context_changes={"a": 2}),
+    steps.JudgeCallOutput(needs_approval=True),
+    messages.DecisionMessage(call_id="2.0", by="ana", always=True),
+    messages.UpdateMessage(call_id="2.0", decision="approve"),
+    messages.Receipt(call_id="2.0", verdict="accepted", explanation="Call 2.0 is approved."),
+    messages.StatusView(
+        agent="Support",
+        phase="finished",
+        why="done",
+        turn=1,
+        max_turns=None,
+        items=1,
+        usage=TOKENS,
+        calls=[CALL],
+        approvals=[APPROVAL],
+    ),
+]
+DECISIONS = (messages.DecisionMessage, messages.UpdateMessage)
+BY_NAME = {type(sample).__name__: sample for sample in SAMPLES}
+
+
+def name(sample: Frozen) -> str:
+    return type(sample).__name__
+
+
+def payload(data: bytes, encoding: bytes = b"json/plain", **metadata: bytes) -> Payload:
+    return Payload(metadata={"encoding": encoding, **metadata}, data=data)
+
+
+def models(module: ModuleType) -> list[str]:
+    return [
+        each.__name__
+        for _, each in inspect.getmembers(module, inspect.isclass)
+        if issubclass(each, Frozen) and each is not Frozen and each.__module__ == module.__name__
+    ]
+
+
+@pytest.mark.parametrize("module", [definition, run, steps, messages], ids=lambda module: module.__name__)
+def test_every_model_has_a_sample_here(module: ModuleType) -> None:
+    assert [each for each in models(module) if each not in BY_NAME] == []
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=name)
+def test_a_model_arrives_as_it_left(sample: Frozen) -> None:
+    (arrived,) = CONVERTER.from_payloads(CONVERTER.to_payloads([sample]), [type(sample)])
+    assert arrived == sample
+    assert type(arrived) is type(sample)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=name)
+def test_only_what_was_set_travels(sample: Frozen) -> None:
+    (sent,) = CONVERTER.to_payloads([sample])
+    assert set(json.loads(sent.data)) == sample.model_fields_set
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=name)
+def test_a_model_that_arrived_travels_on_as_the_same_bytes(sample: Frozen) -> None:
+    (sent,) = CONVERTER.to_payloads([sample])
+    (arrived,) = CONVERTER.from_payloads([sent], [type(sample)])
+    assert CONVERTER.to_payloads([arrived]) == [sent]
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=name)
+def test_a_model_cannot_be_changed(sample: Frozen) -> None:
+    field = next(iter(type(sample).model_fields))
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(sample, field, None)
+
+
+@pytest.mark.parametrize("sample", [each for each in SAMPLES if not isinstance(each, DECISIONS)], ids=name)
+def test_fields_of_a_later_version_are_ignored(sample: Frozen) -> None:
+    (sent,) = CONVERTER.to_payloads([sample])
+    more = payload(json.dumps({**json.loads(sent.data), "of_tomorrow": {"a": 1}}).encode())
+    assert CONVERTER.from_payloads([more], [type(sample)]) == [sample]
+
+
+@pytest.mark.parametrize("kind", DECISIONS)
+def test_a_decision_with_an_unknown_field_is_none(kind: type[Frozen]) -> None:
+    with pytest.raises(ValidationError, match="allways"):
+        kind.model_validate({"call_id": "2.0", "decision": "approve", "allways": True})
+
+
+@pytest.mark.parametrize(
+    "fields", [{"call_id": 2.0}, {"call_id": None}, {"always": "yes"}, {"always": 1}, {"by": 5}, {"digest": b"ab"}]
+)
+def test_a_decision_guesses_no_types(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        messages.DecisionMessage.model_validate({"call_id": "2.0", **fields})
+
+
+@pytest.mark.parametrize("verb", ["Approve", "yes", "", None, True])
+def test_an_update_says_approve_or_reject(verb: Any) -> None:
+    with pytest.raises(ValidationError):
+        messages.UpdateMessage.model_validate({"call_id": "2.0", "decision": verb})
+
+
+def test_zeros_of_a_usage_do_not_travel_and_come_back() -> None:
+    from_usage = run.Tokens.of(TOKENS.request_usage())
+    assert from_usage == TOKENS
+    assert from_usage.model_fields_set == {"requests", "input", "output"}
+
+
+def test_a_usage_comes_back_as_that_of_one_request() -> None:
+    used = run.Tokens(requests=1, input=10, output=5, cached=4, reasoning=2).request_usage()
+    assert (used.requests, used.total_tokens, used.input_tokens_details.cached_tokens) == (1, 15, 4)
+    assert used.output_tokens_details.reasoning_tokens == 2
+
+
+@pytest.mark.parametrize("value", [None, True, 0, 1.5, "text", "Grüße 🙂", [1, [2]], {"a": {"b": None}}, {}], ids=repr)
+def test_plain_json_is_read_without_a_type(value: Any) -> None:
+    assert CONVERTER.from_payloads(CONVERTER.to_payloads([value])) == [value]
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        payload(b"{"),
+        payload(b""),
+        payload(b"\xff\xfe"),
+        payload(b'"\\ud83d"'),
+        payload(b"[" * 100_000),
+        payload(b"1" * 10_000 + b"x"),
+        payload(b"anything", b"binary/encrypted"),
+        payload(b"anything", b""),
+        payload(b"anything", b"\xff"),
+        payload(b"\x00\x01", b"binary/protobuf", messageType=b"no.such.Type"),
+        payload(b"{}", b"json/protobuf", messageType=b"no.such.Type"),
+        Payload(data=b"anything"),
+        Payload(),
+    ],
+)
+def test_what_cannot_be_read_without_a_type_stays_raw(malformed: Payload) -> None:
+    (read,) = CONVERTER.from_payloads([malformed])
+    assert isinstance(read, RawValue)
+    assert read.payload == malformed
+
+
+def test_one_payload_that_cannot_be_read_spoils_no_other() -> None:
+    first, raw, last = CONVERTER.from_payloads([payload(b"1"), payload(b"{"), payload(b'"a"')])
+    assert (first, type(raw), last) == (1, RawValue, "a")
+
+
+def test_what_has_a_type_must_have_it() -> None:
+    with pytest.raises(ValidationError):
+        CONVERTER.from_payloads([payload(b'{"agent": 5}')], [run.RunInput])
+
+
+def test_no_payloads_are_no_values() -> None:
+    assert CONVERTER.from_payloads([]) == []
