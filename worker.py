@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,13 +31,14 @@ class WorkerSettings:
         task_queue: Which runs it serves.
         graceful_seconds: How long a step under way may go on after the worker was told to stop.
         activities: Whether it takes steps; without them it answers queries, signals and updates.
-        max_cached_workflows: Runs kept in memory; 0 replays each from its history at every step.
+        max_cached_workflows: Runs kept in memory, 0 replays each from its history at every step; `None` for what
+            the environment's `PERDURE_MAX_CACHED_WORKFLOWS` says, or 1000.
     """
 
     task_queue: str
     graceful_seconds: float = 0.0
     activities: bool = True
-    max_cached_workflows: int = 1000
+    max_cached_workflows: int | None = None
 
 
 def build_worker(client: Client, served: ServedAgents, blobs: BlobStore | None, settings: WorkerSettings) -> Worker:
@@ -47,11 +49,17 @@ def build_worker(client: Client, served: ServedAgents, blobs: BlobStore | None, 
         task_queue=settings.task_queue,
         workflows=[workflow_room.AgentRun],
         activities=_activities(client, served, blobs) if settings.activities else [],
-        max_cached_workflows=settings.max_cached_workflows,
+        max_cached_workflows=_max_cached(settings),
         max_concurrent_activities=_MAX_ACTIVITIES,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=STICKY_TIMEOUT_SECONDS),
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_seconds),
     )
+
+
+def _max_cached(settings: WorkerSettings) -> int:
+    if settings.max_cached_workflows is not None:
+        return settings.max_cached_workflows
+    return int(os.environ.get("PERDURE_MAX_CACHED_WORKFLOWS", "1000"))
 
 
 def _activities(client: Client, served: ServedAgents, blobs: BlobStore | None) -> list[Callable[..., Any]]:

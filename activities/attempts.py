@@ -30,8 +30,8 @@ async def heartbeats() -> AsyncGenerator[None]:
 
     async def beat() -> None:
         while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)  # first: a step that takes less than a second sends none
             activity.heartbeat()
-            await asyncio.sleep(HEARTBEAT_SECONDS)
 
     beating = asyncio.create_task(beat())
     try:

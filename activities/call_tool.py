@@ -28,6 +28,7 @@ from perdure.tool import FunctionTool, default_tool_error_function, invoke_funct
 from .attempts import final_error, heartbeats, passing_error
 
 _FINGERPRINTS_KEPT = 1000
+_INLINE_CHARACTERS = 10_000  # a text this short is stored faster than a thread is found for it
 _CUT = "bytes reach a model]"
 
 
@@ -59,6 +60,8 @@ class CallTool:
                         tool, context, arguments, default_timeout_seconds=TOOL_TIMEOUT_SECONDS
                     ),
                 )
+                if isinstance(result, str) and len(result) < _INLINE_CHARACTERS:
+                    return self._output(call, tool, context, result)
                 return await asyncio.to_thread(self._output, call, tool, context, result)
             except AgentNotServed as error:
                 raise declined(error) from None

@@ -7,6 +7,8 @@ profile in `temporal.toml` (`TEMPORAL_CONFIG_FILE`, `TEMPORAL_PROFILE`), shared 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import logging
 import os
 import re
@@ -19,6 +21,7 @@ import platformdirs
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfigProfile
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.contracts.converter import data_converter
@@ -87,6 +90,7 @@ async def connect(*, timeout: timedelta = CONNECT_TIMEOUT) -> Connection:  # noq
         ServerTooOld: The server is older than `MINIMUM_SERVER_VERSION`.
         UserError: The configuration cannot be read, or names a namespace that the server does not have.
     """
+    _keep_standard_output_clean()
     target = await _target(_load_profile())
     try:
         async with asyncio.timeout(timeout.total_seconds()):
@@ -157,6 +161,18 @@ def _configured_ui_url(address: str) -> str | None:
     if host.endswith(CLOUD_DOMAINS):
         return CLOUD_UI_URL
     return LOCAL_UI_URL if host in LOCAL_HOSTS else None
+
+
+@functools.cache
+def _keep_standard_output_clean() -> None:
+    """Sends the log of temporalio's Rust core to `logging`; by default it goes to standard output.
+
+    A program that has given temporalio a runtime of its own keeps that.
+    """
+    forwarding = LogForwardingConfig(logging.getLogger("temporalio.core"), append_target_to_name=False)
+    quiet = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding)
+    with contextlib.suppress(RuntimeError):
+        Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=quiet)))
 
 
 async def _connect_client(target: _Target) -> Client:

@@ -139,12 +139,9 @@ def define_tool(tool: Tool) -> ToolDefinition:
 
 def _without_hidden(tools: list[Tool]) -> list[Tool]:
     """The tools that may be offered: none that is switched off, and of two with one name the last."""
-    last = {tool.name: tool for tool in tools if isinstance(tool, FunctionTool)}
-    return [
-        tool
-        for tool in tools
-        if not isinstance(tool, FunctionTool) or (last[tool.name] is tool and tool.is_enabled is not False)
-    ]
+    enabled = [tool for tool in tools if not isinstance(tool, FunctionTool) or tool.is_enabled is not False]
+    last = {tool.name: tool for tool in enabled if isinstance(tool, FunctionTool)}
+    return [tool for tool in enabled if not isinstance(tool, FunctionTool) or last[tool.name] is tool]
 
 
 def _refuse_unsupported(agent: Agent[Any]) -> None:

@@ -266,6 +266,18 @@ class Run:
         await self._make_sure_it_answers()
         update = UpdateMessage(decision="approve" if verb == "approve" else "reject", **fields)
         try:
+            return await self._update(update)
+        except WorkflowUpdateRPCTimeoutOrCancelledError:  # nobody answered in time; this process can
+            await self._host.answer_for(self._queue)
+        try:
+            return await self._update(update)
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            await self._handle.signal(verb, DecisionMessage(**fields))
+            text = "No worker answered; the decision is recorded and holds if the call still waits when one comes."
+            return Receipt(call_id=fields["call_id"], verdict="sent", explanation=text)
+
+    async def _update(self, update: UpdateMessage) -> Receipt:
+        try:
             return cast(
                 "Receipt",
                 await self._handle.execute_update(  # pyright: ignore[reportUnknownMemberType]  its overloads
@@ -274,10 +286,6 @@ class Run:
             )
         except WorkflowUpdateFailedError as error:
             raise DecisionConflictError(f"Run {self.id!r}: {getattr(error.cause, 'message', error.cause)}") from None
-        except WorkflowUpdateRPCTimeoutOrCancelledError:
-            await self._handle.signal(verb, DecisionMessage(**fields))
-            text = "No worker answered; the decision is recorded and holds if the call still waits when one comes."
-            return Receipt(call_id=fields["call_id"], verdict="sent", explanation=text)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 raise DecisionConflictError(f"Run {self.id!r} has ended; nothing waits in it any more.") from None

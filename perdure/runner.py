@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from temporalio.client import WorkflowExecutionStatus
 
@@ -15,6 +13,7 @@ from perdure.client.host import Host
 from perdure.client.outcomes import Caller
 from perdure.client.queues import NAMED_QUEUE, is_process_queue
 from perdure.client.starting import Found, agent_of, find, make_input, new_run_id, settings_of, start_or_attach
+from perdure.client.thread_loop import run_in_thread_loop
 from perdure.connection import run_url
 from perdure.context import RunContextWrapper
 from perdure.contracts.run import RunOutcome
@@ -27,9 +26,6 @@ from perdure.run import Run, RunSummary
 from perdure.served import Lent
 from perdure.settings import DEFAULT_MAX_TURNS, RunConfig
 from perdure.state import RunState
-
-_T = TypeVar("_T")
-_sync_loops = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +98,7 @@ class Runner:
         Raises:
             RuntimeError: A loop is running in this thread; await `run` there.
         """
-        return _run_in_thread_loop(Runner.run(starting_agent, input, **options))
+        return run_in_thread_loop(Runner.run(starting_agent, input, **options))
 
     @staticmethod
     async def start(
@@ -285,25 +281,3 @@ async def _lend_again(host: Host, run: Run, agent: Agent[Any], context: Any, con
     elif context is not None:
         lent.context = context
     return await host.call(_get(host, run.id))
-
-
-def _run_in_thread_loop(work: Coroutine[Any, Any, _T]) -> _T:
-    """Runs to completion on a loop that this thread keeps, so that runs under way go on in the next call."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    else:
-        work.close()
-        raise RuntimeError("Runner.run_sync cannot be called while a loop runs in this thread; await Runner.run there.")
-    loop = getattr(_sync_loops, "loop", None)
-    if loop is None or loop.is_closed():
-        loop = _sync_loops.loop = asyncio.new_event_loop()
-    task = loop.create_task(work)
-    try:
-        return loop.run_until_complete(task)
-    except BaseException:
-        if not task.done():  # Ctrl-C: the run goes on in Temporal, waiting for it does not
-            task.cancel()
-            loop.run_until_complete(asyncio.wait([task]))
-        raise

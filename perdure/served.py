@@ -7,6 +7,7 @@ that names its agent is served by the agents of the worker's module, on the work
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -105,7 +106,7 @@ class ServedAgents:
         """
         agent = self.agent(run_id, agent_name)
         for tool in reversed(agent.tools):
-            if isinstance(tool, FunctionTool) and tool.name == tool_name:
+            if isinstance(tool, FunctionTool) and tool.name == tool_name and tool.is_enabled is not False:
                 return tool
         raise AgentNotServed(f"Agent {agent_name!r} of this worker has no tool {tool_name!r}; deploy one that has it.")
 
@@ -119,7 +120,8 @@ class ServedAgents:
         lent = self._by_run.get(run_id)
         if lent is not None:
             return open_context(lent.context, state)
-        return self._context_factory(state) if self._context_factory is not None else state
+        own = copy.deepcopy(state)  # what tools change is told by comparing with the state that came
+        return self._context_factory(own) if self._context_factory is not None else own
 
     def note_error(self, run_id: str, error: BaseException) -> int | None:
         """Keeps a user's own exception for the caller in this process, who gets the same object."""

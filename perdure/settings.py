@@ -10,6 +10,7 @@ from perdure.errors import UserError
 from perdure.model import Model
 
 DEFAULT_MAX_TURNS = 10
+LONGEST_APPROVAL_SECONDS = 10 * 365 * 24 * 3600.0
 
 
 @dataclass
@@ -90,5 +91,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.tool_output_format not in ("json", "str"):
             raise UserError(f'tool_output_format is {self.tool_output_format!r}; it must be "json" or "str".')
-        if not self.approval_timeout_seconds > 0:
-            raise UserError(f"approval_timeout_seconds is {self.approval_timeout_seconds}; it must be positive.")
+        if not 0 < self.approval_timeout_seconds <= LONGEST_APPROVAL_SECONDS:
+            raise UserError(
+                f"approval_timeout_seconds is {self.approval_timeout_seconds}; it must be above 0 and at most "
+                f"{LONGEST_APPROVAL_SECONDS:g} (ten years)."
+            )

@@ -12,6 +12,7 @@ from temporalio.common import RawValue, RetryPolicy
 
 from perdure.contracts import steps as contracts
 from perdure.contracts.run import RunSettings, Tokens
+from perdure.items import is_reference
 from perdure.limits import (
     CALLABLE_TIMEOUT_SECONDS,
     HEARTBEAT_TIMEOUT_SECONDS,
@@ -139,10 +140,12 @@ def _callable(activity: str, step_id: str, value: Any, result_type: type[Any], s
 
 def _tool_call(state: LoopState, call: Call) -> contracts.ToolCall:
     extras: dict[str, Any] = {}
-    if "perdure_blob" in call.item:
+    if is_reference(call.item):
         extras["arguments_blob"] = call.item["perdure_blob"]["sha256"]
     if call.tool.takes_context or call.tool.needs_approval == "rule":
         extras |= {"context": state.context, "usage": Tokens.of(state.usage)}
+    if call.tool.timeout_seconds is not None:
+        extras["timeout_seconds"] = call.tool.timeout_seconds
     if state.tool_output_format == "str":
         extras["output_format"] = "str"
     info = workflow.info()
@@ -153,7 +156,6 @@ def _tool_call(state: LoopState, call: Call) -> contracts.ToolCall:
         tool=call.tool.name,
         fingerprint=call.tool.fingerprint,
         arguments=call.arguments,
-        timeout_seconds=call.tool.timeout_seconds,
         idempotency_key=f"{info.workflow_id}/{info.first_execution_run_id}/{call.id}",
         **extras,
     )

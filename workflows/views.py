@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from perdure.contracts.messages import ApprovalView, CallView, StatusView
 from perdure.contracts.run import PageEntry, PageRequest, ResponseView, RunOutcome, Tokens, TranscriptPage
 from perdure.items import is_reference, message_text
-from perdure.limits import MAX_INLINE_ITEM_BYTES, MAX_TAIL_BYTES
+from perdure.limits import MAX_INLINE_ITEM_BYTES, MAX_PAGE_BYTES, MAX_TAIL_BYTES
 from perdure.loop.state import Call, Decision, Entry, LoopState, ResponseRecord
 
 _SHOWN_CHARACTERS = 600
+_ARGUMENT_CHARACTERS = 8000
+_APPROVALS_SHOWN = 20  # in the page of the Temporal UI; queries tell all
 
 
 def page_of(state: LoopState, wanted: PageRequest, limit: int) -> TranscriptPage:
@@ -78,20 +80,25 @@ def _response(record: ResponseRecord) -> ResponseView:
 
 
 def approvals_of(state: LoopState) -> list[ApprovalView]:
-    """The calls that wait for a decision, in call order."""
+    """The calls that wait for a decision, in call order; arguments are shortened where they fill a page together."""
+    waiting = state.waiting_calls()
+    each = max(MAX_PAGE_BYTES // (len(waiting) or 1) // 8, _SHOWN_CHARACTERS)  # a character takes 6 bytes at most
     return [
         ApprovalView(
             call_id=call.id,
             tool=call.tool.name,
-            arguments=call.arguments,
+            arguments=_short(call.arguments or _head(call), each),
             agent=state.agent,
             digest=call.digest,
             since=_time(call.since),
             expires=_time(call.since + state.approval_timeout_seconds),
-            item=call.item,
         )
-        for call in state.waiting_calls()
+        for call in waiting
     ]
+
+
+def _head(call: Call) -> str:
+    return call.item["perdure_blob"]["head"] if is_reference(call.item) else ""
 
 
 def status_of(state: LoopState, ignored: list[str]) -> StatusView:
@@ -105,7 +112,7 @@ def status_of(state: LoopState, ignored: list[str]) -> StatusView:
         max_turns=state.max_turns,
         items=len(state.transcript.entries),
         usage=Tokens.of(state.usage),
-        calls=[_call(call) for call in state.calls],
+        calls=_calls(state),
         approvals=approvals_of(state),
         decided={call_id: _told(decision) for call_id, decision in state.decided.items()},
         unknown_outcomes=list(state.unknown_outcomes),
@@ -128,6 +135,21 @@ def _phase(state: LoopState) -> tuple[str, str]:
     if state.snapshot is None:
         return "starting", f"A worker takes the snapshot of agent {state.agent_name!r}."
     return "calling model", f"Turn {state.turn + 1}: waits for the model of {state.definition.name}."
+
+
+def _calls(state: LoopState) -> list[CallView]:
+    """The open turn's calls; those that do not fit a page are named without arguments and output."""
+    views: list[CallView] = []
+    size = 0
+    for call in state.calls:
+        view = _call(call)
+        size += len(view.model_dump_json())
+        views.append(view if size <= MAX_PAGE_BYTES else view.model_copy(update={"item": _named(call), "output": None}))
+    return views
+
+
+def _named(call: Call) -> dict[str, Any]:
+    return {name: value for name, value in call.item.items() if name in ("type", "name", "call_id")}
 
 
 def _call(call: Call) -> CallView:
@@ -163,7 +185,7 @@ def details_of(state: LoopState, ignored: list[str]) -> str:
         "",
         _safe(status.why),
     ]
-    for approval in status.approvals:
+    for approval in status.approvals[:_APPROVALS_SHOWN]:
         lines += ["", *_approval_lines(approval)]
     said = _last_message(state)
     lines += ["", "Last message:", "", _quoted(said)] if said else []
@@ -184,7 +206,7 @@ def _approval_lines(approval: ApprovalView) -> list[str]:
         "",
         f"since {approval.since}, until {approval.expires}; arguments:",
         "",
-        _fenced(approval.arguments or json.dumps(approval.item)),
+        _fenced(_short(approval.arguments, _ARGUMENT_CHARACTERS)),
         "",
         "To approve, send the signal `approve` (or `reject`, with a `reason` if you like) with this input:",
         "",
@@ -194,10 +216,21 @@ def _approval_lines(approval: ApprovalView) -> list[str]:
 
 def _last_message(state: LoopState) -> str:
     for entry in reversed(state.transcript.entries[-20:]):
-        item = json.loads(entry.data)
-        if entry.kind != "output" and "content" in item and not is_reference(item):
-            return message_text(item) if isinstance(item["content"], list) else str(item["content"])
+        if entry.kind not in ("input", "answer") or b'"content"' not in entry.data:
+            continue  # most entries; parsing them would cost more than the rest of the page
+        item: dict[str, Any] = json.loads(entry.data)
+        if item.get("type", "message") == "message" and not is_reference(item):
+            content = item.get("content")
+            text = content if isinstance(content, str) else message_text(item) or _input_text(content)
+            if text:
+                return text
     return ""
+
+
+def _input_text(content: Any) -> str:
+    parts = cast("list[Any]", content) if isinstance(content, list) else []
+    texts = [cast("dict[str, Any]", part).get("text") for part in parts if isinstance(part, dict)]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _fenced(text: str) -> str:
@@ -205,8 +238,11 @@ def _fenced(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
-    return "\n".join(f"> {_safe(line)}" for line in shown.splitlines())
+    return "\n".join(f"> {_safe(line)}" for line in _short(text, _SHOWN_CHARACTERS).splitlines())
+
+
+def _short(text: str, characters: int) -> str:
+    return text if len(text) <= characters else f"{text[:characters]}… ({len(text)} characters)"
 
 
 def _safe(text: str) -> str:

@@ -23,9 +23,11 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionSta
 from .conversations import Conversation
 from .recorded_model import RecordedModel
 from .store import BUSY_TIMEOUT_SECONDS, connect
+from .workers import Workers
 
 LOOK_SECONDS = 0.02  # between two looks at something that soon happens
 HAPPENS_SECONDS = 10.0  # a step that has not begun by then is not waited for; less than the tools wait for a lock
+SLICE_SECONDS = 0.001
 COMMIT_SECONDS = 2.0  # from the lock's release to the commit of the tool that waited for it
 
 MODEL_CALL = "call_model"
@@ -106,17 +108,19 @@ def count_effects(database: Path) -> int:
         return connection.execute("SELECT count(*) FROM effects").fetchone()[0]
 
 
-def more_effects(database: Path, known: int) -> bool:
-    """Wait until one more change has been committed; False if none is.
+def frozen_at_next_effect(workers: Workers, database: Path, known: int) -> bool:
+    """Let a frozen worker run until one more change has been committed, and freeze it there; False if none is.
 
-    It blocks and spins: the worker needs some milliseconds from its commit to its report, and those are what is looked
-    for.
+    It reports a change some milliseconds after the commit. So it gets the processor in slices shorter than that.
     """
     end = time.monotonic() + COMMIT_SECONDS
     with connect(database) as connection:
         while connection.execute("SELECT count(*) FROM effects").fetchone()[0] == known:
+            workers.thaw()
             if time.monotonic() > end:
                 return False
+            time.sleep(SLICE_SECONDS)
+            workers.freeze()
     return True
 
 

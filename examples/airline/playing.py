@@ -24,8 +24,8 @@ from .killing import (
     ThinkingModel,
     completed_attempts,
     count_effects,
+    frozen_at_next_effect,
     locked,
-    more_effects,
     step_under_way,
 )
 from .telling import Teller
@@ -198,7 +198,9 @@ class _Player:
         with locked(self._stage.database):
             await handle.signal("approve", message)
             step = await step_under_way(handle, activity)
-        if step is not None and more_effects(self._stage.database, known):
+            if step is not None:
+                self._stage.workers.freeze()
+        if step is not None and frozen_at_next_effect(self._stage.workers, self._stage.database, known):
             await self._kill(step, "after it had changed the database and before it could say so")
             await self._start_another()
 

@@ -80,6 +80,14 @@ class Workers:
         await self._unasked.wait()
         raise WorkerEndedError(self._why("ended unasked"))
 
+    def freeze(self) -> None:
+        """Let the worker stand still, in the middle of whatever it does."""
+        self._running.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen worker go on."""
+        self._running.send_signal(signal.SIGCONT)
+
     async def kill(self) -> None:
         """SIGKILL: the worker gets no chance to finish, report or clean up anything."""
         await self._end(signal.SIGKILL)

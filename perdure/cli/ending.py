@@ -84,6 +84,8 @@ def finish(screen: Screen, work: Callable[[], int], *, hint: str = "") -> NoRetu
     except KeyboardInterrupt:
         screen.note(f"Interrupted. {hint}".strip())
         code = INTERRUPTED
+    except SystemExit as end:  # rich ends so where nobody reads any more, as under `| head`
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except Exception as error:  # noqa: BLE001  the end of the process: every error is said
         code = tell(screen, error)
     _leave(code)
@@ -120,6 +122,6 @@ def _leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BrokenPipeError:  # as under `| head`: nobody reads any more
+        except BrokenPipeError:
             code = code or ExitCode.FAILED
     os._exit(code)

@@ -84,10 +84,8 @@ async def serve(serving: Serving, announce: Callable[[Connection], None]) -> int
 
 async def _build(host: Host, connection: Connection, serving: Serving) -> Worker:
     room = load_room("worker")
-    settings: dict[str, Any] = {"task_queue": serving.queue, "graceful_seconds": serving.graceful_seconds}
-    if cached := os.environ.get("PERDURE_MAX_CACHED_WORKFLOWS"):  # 0 replays each run at every step
-        settings["max_cached_workflows"] = int(cached)
-    return room.build_worker(connection.client, host.served, blob_store(connection), room.WorkerSettings(**settings))
+    settings = room.WorkerSettings(task_queue=serving.queue, graceful_seconds=serving.graceful_seconds)
+    return room.build_worker(connection.client, host.served, blob_store(connection), settings)
 
 
 def _log_start(serving: Serving, connection: Connection) -> None:

@@ -168,7 +168,7 @@ class Host:
     async def _start_worker(self, queue: str, *, takes_steps: bool) -> None:
         room = load_room("worker")
         connection = await self.connection()
-        settings = room.WorkerSettings(task_queue=queue, activities=takes_steps, max_cached_workflows=_cached())
+        settings = room.WorkerSettings(task_queue=queue, activities=takes_steps)
         worker = room.build_worker(connection.client, self.served, blob_store(connection), settings)
         running = asyncio.create_task(worker.run(), name=f"worker of {queue}")
         self._serving[queue] = _Serving(worker, running, takes_steps)
@@ -225,8 +225,3 @@ def blob_store(connection: Connection) -> BlobStore | None:
     if configured:
         return DirectoryBlobStore(Path(configured))
     return DirectoryBlobStore(connection.home / "blobs") if connection.embedded else None
-
-
-def _cached() -> int:
-    """How many runs the worker keeps in memory; `PERDURE_MAX_CACHED_WORKFLOWS=0` replays each at every step."""
-    return int(os.environ.get("PERDURE_MAX_CACHED_WORKFLOWS", "1000"))

@@ -73,7 +73,7 @@ class ApprovalView(Frozen):
     """A call that waits for a decision.
 
     Attributes:
-        item: The call as the model made it.
+        arguments: As the model wrote them; only their beginning if they are very long.
         since: ISO 8601, UTC; `expires` likewise.
     """
 
@@ -84,7 +84,6 @@ class ApprovalView(Frozen):
     digest: str
     since: str
     expires: str
-    item: dict[str, Any]
 
 
 class CallView(Frozen):

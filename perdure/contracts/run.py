@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from perdure.definition import Frozen, Snapshot
 from perdure.errors import UserError
+from perdure.settings import LONGEST_APPROVAL_SECONDS
 from perdure.usage import InputTokensDetails, OutputTokensDetails, Usage
 
 ENGINE = 1  # the loop's version: a run keeps the one that it was started with
@@ -55,7 +56,7 @@ class RunSettings(Frozen):
     model_settings: dict[str, Any] = {}
     workflow_name: str = "Agent workflow"
     tool_output_format: Literal["json", "str"] = "json"
-    approval_timeout_seconds: float = 30 * 24 * 3600.0
+    approval_timeout_seconds: float = Field(default=30 * 24 * 3600.0, gt=0, le=LONGEST_APPROVAL_SECONDS)
 
 
 class RunInput(Frozen):

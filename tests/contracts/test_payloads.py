@@ -162,16 +162,23 @@ def test_an_update_says_approve_or_reject(verb: Any) -> None:
         messages.UpdateMessage.model_validate({"call_id": "2.0", "decision": verb})
 
 
-def test_zeros_of_a_usage_do_not_travel_and_come_back() -> None:
-    from_usage = run.Tokens.of(TOKENS.request_usage())
-    assert from_usage == TOKENS
-    assert from_usage.model_fields_set == {"requests", "input", "output"}
+@pytest.mark.parametrize("requests", [0, 1, 7])
+def test_tokens_are_the_totals_of_a_usage_without_its_zeros(requests: int) -> None:
+    tokens = run.Tokens(**{name: value for name, value in {"requests": requests, "input": 10}.items() if value})
+    again = run.Tokens.of(tokens.usage())
+    assert again == tokens
+    assert again.model_fields_set == tokens.model_fields_set
 
 
-def test_a_usage_comes_back_as_that_of_one_request() -> None:
-    used = run.Tokens(requests=1, input=10, output=5, cached=4, reasoning=2).request_usage()
-    assert (used.requests, used.total_tokens, used.input_tokens_details.cached_tokens) == (1, 15, 4)
-    assert used.output_tokens_details.reasoning_tokens == 2
+def test_tokens_come_back_as_a_usage() -> None:
+    used = run.Tokens(requests=3, input=10, output=5, cached=4, reasoning=2).usage()
+    assert (used.requests, used.total_tokens, used.input_tokens_details.cached_tokens) == (3, 15, 4)
+    assert (used.output_tokens_details.reasoning_tokens, used.request_usage_entries) == (2, [])
+
+
+def test_the_tokens_of_one_request_come_back_with_its_entry() -> None:
+    (entry,) = run.Tokens(requests=1, input=10, output=5, cached=4).usage().request_usage_entries
+    assert (entry.total_tokens, entry.input_tokens_details.cached_tokens) == (15, 4)
 
 
 @pytest.mark.parametrize("value", [None, True, 0, 1.5, "text", "Grüße 🙂", [1, [2]], {"a": {"b": None}}, {}], ids=repr)

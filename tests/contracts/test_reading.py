@@ -27,7 +27,7 @@ def test_a_decision_is_read_from_json() -> None:
         ({}, "call_id: Field required"),
         ({"call_id": 2.0}, "call_id: "),
         ({"call_id": "2.0", "allways": True}, "allways: "),
-        ({"call_id": "\ud83d"}, "call_id: "),
+        ({"call_id": "\ud83d"}, "'utf-8' codec"),
         ({"call_id": "2.0", "reason": "x" * 20_000}, "20[0-9]{3} bytes are more than a decision may take"),
         (RawValue(Payload(metadata={"encoding": b"x/y"})), "cannot be read as JSON .b'x/y'."),
         (RawValue(Payload()), "cannot be read as JSON"),
