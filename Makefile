@@ -31,7 +31,7 @@ demo: $(READY) ## Play a real conversation end to end on an embedded Temporal se
 	$(BIN)/perdure demo
 
 test: $(READY) ## Run all tests but those of chaos
-	$(BIN)/pytest -m "not chaos"
+	$(BIN)/pytest -m "not chaos" -n 3 --dist loadfile
 
 check: $(READY) ## Lint, formatting, types, import contracts, size budget
 	$(BIN)/ruff check .

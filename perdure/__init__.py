@@ -1,6 +1,7 @@
 """Perdure: AI agents that survive anything, written with the vocabulary of the OpenAI Agents SDK."""
 
 from perdure.agent import Agent
+from perdure.client.listing import RunSummary
 from perdure.context import RunContextWrapper, TContext, ToolContext
 from perdure.errors import (
     AgentsException,
@@ -42,7 +43,7 @@ from perdure.items import (
 )
 from perdure.model import Model, ModelResponse, ModelTracing
 from perdure.result import RunErrorDetails, RunResult
-from perdure.run import Run, RunSummary
+from perdure.run import Run
 from perdure.runner import Runner
 from perdure.settings import ModelSettings, RunConfig
 from perdure.state import RunState

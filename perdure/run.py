@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, cast
+from datetime import timedelta
+from typing import Any, Literal, cast
 
 from temporalio.client import (
     WorkflowFailureError,
@@ -35,19 +34,6 @@ _log = logging.getLogger("perdure")
 _UPDATE_TIMEOUT = timedelta(seconds=5)  # an update wants a worker at once; a signal is recorded without one
 _FIRST_QUERY_TIMEOUT = timedelta(seconds=5)
 _OWNER_CHECK_SECONDS = 3.0  # how often a waiting process looks whether the run's owner still lives
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """A run in a list."""
-
-    id: str
-    agent: str
-    status: str
-    started: datetime
-    closed: datetime | None
-    queue: str
-    url: str | None
 
 
 class Run:
@@ -194,7 +180,7 @@ class Run:
             status = pause.result() if pause.done() and not result.done() else None
             if status is None:
                 return await result
-            transcript = self._known_transcript(await self._host.blobs())
+            transcript = await self._known_transcript()
             await transcript.read(status.items)
             return pause_of(self._caller, transcript, status)
         finally:
@@ -212,20 +198,20 @@ class Run:
         return None
 
     async def _read(self, outcome: RunOutcome) -> Transcript:
-        transcript = self._known_transcript(await self._host.blobs())
+        transcript = await self._known_transcript()
         if len(transcript.entries) < outcome.tail.first:
             await self._make_sure_it_answers()
         await transcript.read(tail=outcome.tail)
         return transcript
 
-    def _known_transcript(self, blobs: Any) -> Transcript:
+    async def _known_transcript(self) -> Transcript:
         if self._transcript is None:
-            self._transcript = Transcript(self._handle, blobs)
+            self._transcript = Transcript(self._handle, await self._host.blobs())
         return self._transcript
 
     async def _entries(self) -> list[PageEntry]:
         await self._make_sure_it_answers()
-        transcript = self._known_transcript(await self._host.blobs())
+        transcript = await self._known_transcript()
         await transcript.read()
         return transcript.entries
 
@@ -250,7 +236,7 @@ class Run:
 
     async def _decide(
         self,
-        verb: str,
+        verb: Literal["approve", "reject"],
         approval: ApprovalView | ToolApprovalItem | str,
         *,
         by: str | None,
@@ -264,7 +250,7 @@ class Run:
         if always:
             fields["always"] = True
         await self._make_sure_it_answers()
-        update = UpdateMessage(decision="approve" if verb == "approve" else "reject", **fields)
+        update = UpdateMessage(decision=verb, **fields)
         try:
             return await self._update(update)
         except WorkflowUpdateRPCTimeoutOrCancelledError:  # nobody answered in time; this process can

@@ -10,6 +10,7 @@ from temporalio.client import WorkflowExecutionStatus
 
 from perdure.agent import Agent
 from perdure.client.host import Host
+from perdure.client.listing import RunSummary, list_runs
 from perdure.client.outcomes import Caller
 from perdure.client.queues import NAMED_QUEUE, is_process_queue
 from perdure.client.starting import Found, agent_of, find, make_input, new_run_id, settings_of, start_or_attach
@@ -22,7 +23,7 @@ from perdure.errors import DecisionConflictError, UserError
 from perdure.items import TResponseInputItem
 from perdure.portable_context import context_state
 from perdure.result import RunResult
-from perdure.run import Run, RunSummary
+from perdure.run import Run
 from perdure.served import Lent
 from perdure.settings import DEFAULT_MAX_TURNS, RunConfig
 from perdure.state import RunState
@@ -155,7 +156,8 @@ class Runner:
             limit: How many at most.
         """
         host = Host.current()
-        return await host.call(_list(host, query, limit))
+        connection = await host.call(host.connection())
+        return await host.call(list_runs(connection, query, limit))
 
 
 async def _start(wanted: _Wanted) -> Run:
@@ -223,26 +225,6 @@ async def _get(host: Host, run_id: str) -> Run:
     return await _run(
         host, Caller(run_id, agent, None, lent), Found(description.run_id, description.task_queue, False, closed)
     )
-
-
-async def _list(host: Host, query: str | None, limit: int) -> list[RunSummary]:
-    connection = await host.connection()
-    condition = 'WorkflowType = "AgentRun"' + (f" AND ({query})" if query else "")
-    found: list[RunSummary] = []
-    async for execution in connection.client.list_workflows(condition, limit=limit):
-        noted = (await execution.memo()).get("perdure", {})
-        found.append(
-            RunSummary(
-                id=execution.id,
-                agent=noted.get("agent", ""),
-                status=execution.status.name.lower() if execution.status else "unknown",
-                started=execution.start_time,
-                closed=execution.close_time,
-                queue=execution.task_queue,
-                url=run_url(connection, execution.id, execution.run_id),
-            )
-        )
-    return found
 
 
 async def _resume(

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Mapping
 
 AGENTS = f"{__package__}.agent"
-COMMAND = "import sys; from perdure.cli import main; sys.exit(main())"  # `perdure`, also where it is not on the PATH
+CLI = "perdure.cli"  # `perdure`, also where that is not on the PATH
 READY = "perdure worker: ready"  # the command's line on stderr once it polls for work
 
 START_SECONDS = 60.0  # imports on a busy machine
@@ -54,7 +54,7 @@ class Workers:
         Raises:
             WorkerEndedError: It ended instead, or was not ready in time.
         """
-        command = [sys.executable, "-c", COMMAND, "worker", AGENTS, "--queue", self.queue]
+        command = [sys.executable, "-m", CLI, "worker", AGENTS, "--queue", self.queue]
         # A session of its own: Ctrl-C in the terminal is for the demo, which then stops the worker.
         self._process = await asyncio.create_subprocess_exec(
             *command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=self._environment, start_new_session=True

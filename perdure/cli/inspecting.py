@@ -13,12 +13,13 @@ from perdure.cli.conversation import conversation_lines, raw_lines
 from perdure.cli.ending import ExitCode
 from perdure.cli.screen import Line, Screen, columns, in_line, plain
 from perdure.client.host import Host
+from perdure.client.listing import RunSummary
 from perdure.client.queues import is_process_queue
 from perdure.client.starting import find
 from perdure.contracts.messages import ApprovalView, StatusView
 from perdure.contracts.run import Tokens
 from perdure.errors import PerdureError
-from perdure.run import Run, RunSummary
+from perdure.run import Run
 from perdure.runner import Runner
 
 _AT_ONCE = 8  # runs asked for their approvals at once

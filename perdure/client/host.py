@@ -60,6 +60,7 @@ class Host:
         self._queue: str | None = None
         self._locks: dict[str, QueueLock] = {}
         self._serving: dict[str, _Serving] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._closing = False
         self._changing = asyncio.Lock()
         self._leases: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
@@ -81,12 +82,29 @@ class Host:
         """The connection to the server; an embedded server that has ended since is started again."""
         async with self._connecting:
             known = self._connection
-            if known is not None and known.embedded and await asyncio.to_thread(server_status) is None:
-                _log.warning("the embedded Temporal server has ended; starting it again")
-                known = None
             if known is None:
                 known = self._connection = await connect()
+            elif known.embedded:
+                status = await asyncio.to_thread(server_status)
+                if status is None or status.address != known.address:
+                    known = await self._connect_again(known)
             return known
+
+    async def _connect_again(self, known: Connection) -> Connection:
+        """After the embedded server has ended; on its old ports, as a rule, client and workers find it themselves."""
+        _log.warning("the embedded Temporal server at %s has ended; connecting again", known.address)
+        new = await connect()
+        if new.address == known.address:
+            return known
+        self._connection = new
+        for queue, serving in list(self._serving.items()):
+            del self._serving[queue]
+            self._ending.add(asyncio.create_task(_end(serving)))
+            if new.home == known.home and queue in self._locks:
+                self._serving[queue] = self._started(new, queue, takes_steps=serving.takes_steps)
+        if new.home != known.home:
+            self._queue, self._locks = None, {}
+        return new
 
     async def blobs(self) -> BlobStore | None:
         """Where large items lie: the directory `PERDURE_BLOBS`, the embedded server's, or nowhere."""
@@ -166,12 +184,13 @@ class Host:
             await self._start_worker(queue, takes_steps=takes_steps)
 
     async def _start_worker(self, queue: str, *, takes_steps: bool) -> None:
+        self._serving[queue] = self._started(await self.connection(), queue, takes_steps=takes_steps)
+
+    def _started(self, connection: Connection, queue: str, *, takes_steps: bool) -> _Serving:
         room = load_room("worker")
-        connection = await self.connection()
         settings = room.WorkerSettings(task_queue=queue, activities=takes_steps)
         worker = room.build_worker(connection.client, self.served, blob_store(connection), settings)
-        running = asyncio.create_task(worker.run(), name=f"worker of {queue}")
-        self._serving[queue] = _Serving(worker, running, takes_steps)
+        return _Serving(worker, asyncio.create_task(worker.run(), name=f"worker of {queue}"), takes_steps)
 
     async def _after_last_loop(self) -> None:
         """The last loop of user code has ended: the workers of queues that are ours go on without taking steps."""
@@ -182,9 +201,7 @@ class Host:
                     await self._start_worker(queue, takes_steps=False)
 
     async def _stop_worker(self, queue: str) -> None:
-        serving = self._serving.pop(queue)
-        await serving.worker.shutdown()
-        await asyncio.wait([serving.running])
+        await _end(self._serving.pop(queue))
 
     async def _stop_workers(self) -> None:
         async with self._changing:
@@ -208,6 +225,14 @@ class Host:
         for lock in self._locks.values():
             lock.release()
         time.sleep(_QUIET_SECONDS)
+
+
+async def _end(serving: _Serving) -> None:
+    """Stops a worker; one whose server is gone has ended in an error, which is no news by now."""
+    await serving.worker.shutdown()
+    await asyncio.wait([serving.running])
+    if not serving.running.cancelled() and (error := serving.running.exception()) is not None:
+        _log.warning("a worker ended with %s: %s", type(error).__name__, error)
 
 
 def _at_exit(close: Callable[[], None]) -> None:

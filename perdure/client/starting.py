@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
@@ -139,12 +139,12 @@ async def find(client: Client, run_id: str) -> WorkflowExecutionDescription:
 
 async def agent_of(description: WorkflowExecutionDescription) -> str:
     """The name of the agent that a run was started with."""
-    return (await _noted(description)).get("agent", "")
+    return (await noted_of(description)).get("agent", "")
 
 
 async def _attach(client: Client, run_id: str, agent: str, digest: str) -> Found:
     description = await find(client, run_id)
-    noted = await _noted(description)
+    noted = await noted_of(description)
     if not noted:
         raise RunConflictError(f"The id {run_id!r} belongs to a workflow that no run of Perdure is; take another id.")
     if noted.get("agent") != agent:
@@ -163,7 +163,8 @@ async def _attach(client: Client, run_id: str, agent: str, digest: str) -> Found
     )
 
 
-async def _noted(description: WorkflowExecutionDescription) -> dict[str, Any]:
+async def noted_of(description: WorkflowExecution) -> dict[str, Any]:
+    """What was noted of a run at its start; empty for a workflow that is none."""
     memo = await description.memo()
     value = memo.get(_MEMO)
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

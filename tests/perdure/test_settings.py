@@ -54,8 +54,8 @@ def test_an_approval_waits_30_days_unless_told_otherwise() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
-def test_an_approval_timeout_must_be_positive(seconds: float) -> None:
-    with pytest.raises(UserError, match="must be positive"):
+def test_an_approval_timeout_is_above_zero_and_at_most_ten_years(seconds: float) -> None:
+    with pytest.raises(UserError, match="must be above 0 and at most"):
         RunConfig(approval_timeout_seconds=seconds)
 
 

@@ -247,7 +247,7 @@ def test_what_was_said_cannot_change_how_the_details_look() -> None:
 def test_a_long_message_is_shown_up_to_600_characters() -> None:
     state = open_run()
     answer(state, message("x" * 5000))
-    assert "> " + "x" * 600 + "…" in details_of(state, []).splitlines()
+    assert "> " + "x" * 600 + "… (5000 characters)" in details_of(state, []).splitlines()
 
 
 def test_a_step_that_failed_is_told_once() -> None:

@@ -1,0 +1,42 @@
+"""Lists runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from perdure.client.starting import noted_of
+from perdure.connection import Connection, run_url
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run in a list."""
+
+    id: str
+    agent: str
+    status: str
+    started: datetime
+    closed: datetime | None
+    queue: str
+    url: str | None
+
+
+async def list_runs(connection: Connection, query: str | None, limit: int) -> list[RunSummary]:
+    """The latest runs, newest first, as `Runner.list` tells them."""
+    condition = 'WorkflowType = "AgentRun"' + (f" AND ({query})" if query else "")
+    found: list[RunSummary] = []
+    async for execution in connection.client.list_workflows(condition, limit=limit):
+        noted = await noted_of(execution)
+        found.append(
+            RunSummary(
+                id=execution.id,
+                agent=noted.get("agent", ""),
+                status=execution.status.name.lower() if execution.status else "unknown",
+                started=execution.start_time,
+                closed=execution.close_time,
+                queue=execution.task_queue,
+                url=run_url(connection, execution.id, execution.run_id),
+            )
+        )
+    return found
