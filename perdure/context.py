@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
+
+from typing_extensions import TypeVar
 
 from perdure.usage import Usage
 
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from perdure.agent import Agent
     from perdure.settings import RunConfig
 
-TContext = TypeVar("TContext")
+TContext = TypeVar("TContext", default=Any)
 
 
 @dataclass(eq=False)

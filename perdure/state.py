@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from perdure.agent import Agent
-from perdure.context import RunContextWrapper
+from perdure.context import RunContextWrapper, TContext
 from perdure.errors import UserError
 from perdure.items import ToolApprovalItem
 from perdure.result import RunResult
 from perdure.usage import Usage
 
 SCHEMA_VERSION = "1.0"
-
-_TContext = TypeVar("_TContext")
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class DraftDecision:
     reason: str | None = None
 
 
-class RunState(Generic[_TContext]):
+class RunState(Generic[TContext]):
     """A run that waits, with decisions that nobody has sent yet.
 
     The run itself lives in Temporal and waits there; the state names it and holds the draft. Until it is sent with

@@ -101,6 +101,14 @@ async def start_or_attach(client: Client, run_id: str, queue: str, run: RunInput
         RunConflictError: The id belongs to a run of another agent or with another input.
     """
     digest = _identity(run)
+    started = await _start(client, run_id, queue, run, digest, rerun=rerun, eager=eager)
+    return started or await _attach(client, run_id, run.agent, digest)
+
+
+async def _start(
+    client: Client, run_id: str, queue: str, run: RunInput, digest: str, *, rerun: bool, eager: bool
+) -> Found | None:
+    """The run, started; `None` if its id is taken."""
     try:
         handle = await client.start_workflow(
             "AgentRun",
@@ -116,7 +124,7 @@ async def start_or_attach(client: Client, run_id: str, queue: str, run: RunInput
             request_eager_start=eager,
         )
     except WorkflowAlreadyStartedError:
-        return await _attach(client, run_id, run.agent, digest)
+        return None
     return Found(handle.first_execution_run_id or handle.result_run_id or "", queue, started=True)
 
 
