@@ -10,8 +10,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-find-links
 
+# The tests in which runs run.
+RUNS := tests/workflows tests/end_to_end tests/cli tests/perdure/test_runner.py tests/examples/test_airline_demo.py
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format worker bench chaos pins clean
+.PHONY: help setup demo test replayed check format worker bench chaos pins clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +35,9 @@ demo: $(READY) ## Play a real conversation end to end on an embedded Temporal se
 
 test: $(READY) ## Run all tests but those of chaos
 	$(BIN)/pytest -m "not chaos" -n 3 --dist loadfile
+
+replayed: $(READY) ## Run the tests of runs again, each run replayed from its history at every step
+	PERDURE_MAX_CACHED_WORKFLOWS=0 $(BIN)/pytest -m "not chaos" -n 3 --dist loadfile $(RUNS)
 
 check: $(READY) ## Lint, formatting, types, import contracts, size budget
 	$(BIN)/ruff check .

@@ -8,13 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer
 
-from perdure.connection import connect
-from perdure.contracts.converter import data_converter
+from perdure.client.host import Host
 from perdure.server import server_status, stop_server
-from workflows.agent_run import AgentRun
+from tests.replaying import replay_everything
 
 _TEMPORAL_SETTINGS = ("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_PROFILE", "TEMPORAL_API_KEY", "PERDURE_BLOBS")
 
@@ -30,9 +27,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder
     os.environ["PERDURE_HOME"] = str(folder)
     try:
-        if server_status() is not None:
-            asyncio.run(_replay_everything())
+        if (server := server_status()) is not None:
+            asyncio.run(replay_everything(server.address))
     finally:
+        if Host._current is not None:
+            Host._current.close()
         stop_server()
 
 
@@ -42,18 +41,3 @@ def cache(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     if request.param == "always replayed":
         monkeypatch.setenv("PERDURE_MAX_CACHED_WORKFLOWS", "0")
     return request.param
-
-
-async def _replay_everything() -> None:
-    client = (await connect()).client
-    replayer = Replayer(workflows=[AgentRun], data_converter=data_converter)
-    failures: list[str] = []
-    count = 0
-    async for execution in client.list_workflows('WorkflowType = "AgentRun"'):
-        handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
-        history: WorkflowHistory = await handle.fetch_history()
-        result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
-        count += 1
-        if result.replay_failure is not None:
-            failures.append(f"{execution.id}: {result.replay_failure}")
-    assert not failures, f"{len(failures)} of {count} histories do not replay:\n" + "\n".join(failures)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.perdure.server.processes import servers_on
+from tests.replaying import replay_everything
 
 READY = "perdure worker: ready"
 
@@ -70,7 +72,8 @@ class Shop:
         self._workers: list[subprocess.Popen[bytes]] = []
 
     def environment(self, **more: str) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("TEMPORAL_", "PERDURE_"))}
+        ambient = ("TEMPORAL_", "PERDURE_HOME", "PERDURE_UI_URL", "PERDURE_BLOBS")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(ambient)}
         ours = {"PERDURE_HOME": str(self.home), "TEMPORAL_CONFIG_FILE": str(self.folder / "none.toml")}
         return kept | ours | more
 
@@ -114,6 +117,12 @@ class Shop:
         for process in self._workers:
             process.kill()
             process.wait()
+        self._replay()
+
+    def _replay(self) -> None:
+        status = self.perdure("server", "status", "--json")
+        if status.code == 0:
+            asyncio.run(replay_everything(status.json["address"]))
         for pid in servers_on(self.home):
             os.kill(pid, signal.SIGKILL)
 
