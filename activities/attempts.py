@@ -13,7 +13,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from perdure.contracts.steps import ATTEMPT_LOST
+from perdure.contracts.steps import ATTEMPT_LOST, STEP_DECLINED
 from perdure.errors import ToolTimeoutError, describe_exception
 from perdure.limits import HEARTBEAT_SECONDS
 from perdure.served import ServedAgents
@@ -54,6 +54,11 @@ def final_error(served: ServedAgents, error: Exception, message: str | None = No
     if isinstance(error, ToolTimeoutError):
         details |= {"tool_name": error.tool_name, "timeout_seconds": error.timeout_seconds}
     return ApplicationError(said["message"], details, type=said["type"], non_retryable=True, category=_QUIET)
+
+
+def declined(error: Exception) -> ApplicationError:
+    """Says that the step was certainly not done here; the run offers it again, later and without counting."""
+    return ApplicationError(str(error), type=STEP_DECLINED, non_retryable=True, category=_QUIET)
 
 
 def passing_error(

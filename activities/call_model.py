@@ -24,7 +24,7 @@ from perdure.served import AgentNotServed, ServedAgents, UserLoopEnded
 from perdure.settings import ModelSettings
 from perdure.tool import FunctionTool
 
-from .attempts import final_error, heartbeats, passing_error
+from .attempts import declined, final_error, heartbeats, passing_error
 from .conversations import Conversations
 from .definitions import Definitions
 from .providers.dispatch import Providers
@@ -71,7 +71,9 @@ class CallModel:
                 request = _request(definition, resolved, call, conversation)
                 answer = await self._providers.respond(workflow_id, call.agent, definition, request)
                 return self._output(answer, resolved)
-            except (AgentNotServed, UserLoopEnded) as error:
+            except AgentNotServed as error:
+                raise declined(error) from None
+            except UserLoopEnded as error:
                 raise passing_error(error) from None
             except Exception as error:  # noqa: BLE001  whatever was raised, the run is told
                 raise self._failure(error) from None

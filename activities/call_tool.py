@@ -11,13 +11,13 @@ from typing import Any
 from pydantic_core import to_json
 from temporalio import activity
 from temporalio.common import RawValue
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.exceptions import ApplicationError
 
 from perdure.blobs import BlobStore, load_blob, store_item
 from perdure.canonical import clean_text
 from perdure.context import ToolContext
 from perdure.contracts.run import Tokens
-from perdure.contracts.steps import CALL_TOOL, TOOL_DECLINED, CallToolOutput, ToolCall
+from perdure.contracts.steps import CALL_TOOL, CallToolOutput, ToolCall
 from perdure.definition import define_tool
 from perdure.errors import UserError
 from perdure.limits import MAX_ITEM_BYTES, TOOL_TIMEOUT_SECONDS
@@ -25,7 +25,7 @@ from perdure.portable_context import changed_fields
 from perdure.served import AgentNotServed, ServedAgents, UserLoopEnded
 from perdure.tool import FunctionTool, default_tool_error_function, invoke_function_tool
 
-from .attempts import final_error, heartbeats, passing_error
+from .attempts import declined, final_error, heartbeats, passing_error
 
 _FINGERPRINTS_KEPT = 1000
 _INLINE_CHARACTERS = 10_000  # a text this short is stored faster than a thread is found for it
@@ -127,13 +127,6 @@ class CallTool:
         if is_value:
             extras["is_value"] = True
         return CallToolOutput(item=store_item(item, self._blobs), **extras)
-
-
-def declined(error: Exception) -> ApplicationError:
-    """Says that the call was certainly not run here; the run offers it again."""
-    return ApplicationError(
-        str(error), type=TOOL_DECLINED, non_retryable=True, category=ApplicationErrorCategory.BENIGN
-    )
 
 
 def _as_text(tool: FunctionTool, context: ToolContext[Any], result: Any, output_format: str) -> tuple[str, bool]:

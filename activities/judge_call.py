@@ -12,7 +12,7 @@ from perdure.contracts.steps import JUDGE_CALL, JudgeCallOutput, ToolCall
 from perdure.served import AgentNotServed, ServedAgents, UserLoopEnded
 from perdure.tool import ApprovalRule
 
-from .attempts import final_error, heartbeats, passing_error
+from .attempts import declined, final_error, heartbeats, passing_error
 from .call_tool import CallTool
 
 
@@ -42,7 +42,9 @@ class JudgeCall:
 
                 needs = await self._served.on_user_loop(activity.info().workflow_id or "", ask)
                 return JudgeCallOutput(needs_approval=needs)
-            except (AgentNotServed, UserLoopEnded) as error:
+            except AgentNotServed as error:
+                raise declined(error) from None
+            except UserLoopEnded as error:
                 raise passing_error(error) from None
             except Exception as error:  # noqa: BLE001  whatever was raised, the run is told
                 raise final_error(self._served, error) from None

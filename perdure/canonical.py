@@ -13,7 +13,7 @@ from typing import Any, cast
 from perdure.errors import UserError
 
 MAX_DEPTH = 64  # nested containers; pydantic's serialiser gives up at about 250, a wedged run if it happens in one
-MAX_INTEGER_DIGITS = 4000  # Python refuses to parse integers of more than 4,300 digits
+MAX_INTEGER_BITS = 12_000  # about 3,600 digits; Python refuses to parse integers of more than 4,300
 
 
 def canonical(value: Any) -> bytes:
@@ -22,7 +22,7 @@ def canonical(value: Any) -> bytes:
     Half surrogates become `?`, numbers that JSON does not have (NaN, infinities) become `null`.
 
     Raises:
-        UserError: The value is not JSON, is nested more than 64 deep, or holds an integer of over 4,000 digits.
+        UserError: The value is not JSON, is nested more than 64 deep, or holds an integer of over 12,000 bits.
     """
     return encode(clean(value))
 
@@ -62,6 +62,6 @@ def clean_text(text: str) -> str:
 
 
 def _bounded_integer(value: int) -> int:
-    if value.bit_length() > MAX_INTEGER_DIGITS * 3:  # 10 digits take 33 bits; three per digit is the safe side
+    if value.bit_length() > MAX_INTEGER_BITS:
         raise UserError(f"An integer of {value.bit_length()} bits is too long for JSON; send it as a string.")
     return value

@@ -170,7 +170,7 @@ def _keep_standard_output_clean() -> None:
     A program that has given temporalio a runtime of its own keeps that.
     """
     forwarding = LogForwardingConfig(logging.getLogger("temporalio.core"), append_target_to_name=False)
-    quiet = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding)
+    quiet = LoggingConfig(TelemetryFilter(core_level="ERROR", other_level="ERROR"), forwarding)
     with contextlib.suppress(RuntimeError):
         Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=quiet)))
 

@@ -6,9 +6,11 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal, cast
 
 from temporalio.client import (
+    Client,
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
@@ -20,11 +22,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from perdure.agent import Agent
 from perdure.client.host import Host
 from perdure.client.outcomes import Caller, exception_of, failed_outcome, pause_of, result_of
+from perdure.client.patience import patiently
 from perdure.client.queues import is_process_queue
-from perdure.client.reading import QUERY_TIMEOUT, Transcript
+from perdure.client.reading import Transcript
 from perdure.client.watching import waits
 from perdure.contracts.messages import ApprovalView, DecisionMessage, Receipt, StatusView, UpdateMessage
-from perdure.contracts.run import PageEntry, RunOutcome
+from perdure.contracts.run import PageEntry, PageRequest, RunOutcome, TranscriptPage
 from perdure.errors import DecisionConflictError, RunUnattended
 from perdure.items import ToolApprovalItem
 from perdure.result import RunResult
@@ -33,6 +36,7 @@ _log = logging.getLogger("perdure")
 
 _UPDATE_TIMEOUT = timedelta(seconds=5)  # an update wants a worker at once; a signal is recorded without one
 _FIRST_QUERY_TIMEOUT = timedelta(seconds=5)
+_QUERY_TIMEOUT = timedelta(seconds=10)
 _OWNER_CHECK_SECONDS = 3.0  # how often a waiting process looks whether the run's owner still lives
 
 
@@ -44,11 +48,9 @@ class Run:
         url: Its page in the Temporal UI, if the UI's address is known.
     """
 
-    def __init__(
-        self, host: Host, handle: WorkflowHandle[Any, RunOutcome], caller: Caller, queue: str, url: str | None
-    ) -> None:
+    def __init__(self, host: Host, caller: Caller, workflow_run_id: str, queue: str, url: str | None) -> None:
         self._host = host
-        self._handle = handle
+        self._workflow_run_id = workflow_run_id
         self._caller = caller
         self._queue = queue
         self._transcript: Transcript | None = None
@@ -96,8 +98,7 @@ class Run:
     async def watch_approvals(self) -> AsyncGenerator[ApprovalView]:
         """Yields each call that comes to wait for a decision, until the run ends."""
         seen: set[str] = set()
-        connection = await self._host.call(self._host.connection())
-        watching = waits(connection.client, self.id, self._handle.run_id)
+        watching = waits(self._host, self.id, self._workflow_run_id)
         try:
             while True:
                 waiting = await self._host.call(_next(watching))
@@ -138,7 +139,10 @@ class Run:
 
     async def cancel(self) -> None:
         """Asks the run to stop; tools under way are told, and `result` raises `RunCancelled`."""
-        await self._host.call(self._handle.cancel())
+        await self._host.call(self._cancel())
+
+    async def _cancel(self) -> None:
+        await (await self._handle()).cancel()
 
     async def _result(self) -> RunResult:
         try:
@@ -149,24 +153,27 @@ class Run:
             self._give_back()
             return result_of(self._caller, await self._read(outcome), outcome)
         self._give_back()
-        raise await self._exception(failed)  # out here, so that the exception keeps the cause it was raised with
+        reached = failed_outcome(failed)
+        transcript = await self._read(reached) if reached is not None else None
+        # Raised out here, so that the exception keeps the cause it was raised with.
+        raise exception_of(failed, self._caller, transcript, reached)
 
     async def _outcome(self) -> RunOutcome:
-        """The workflow's result; meanwhile the run's queue is taken over if its owner dies."""
-        waiting = asyncio.create_task(self._handle.result())
+        """The workflow's result; meanwhile the run's queue is served if its owner dies."""
+        waiting = asyncio.create_task(patiently(self._host, lambda client: self._on(client).result()))
         try:
-            while self._caller.lent is not None and is_process_queue(self._queue):
-                done, _ = await asyncio.wait([waiting], timeout=_OWNER_CHECK_SECONDS)
-                if done or await self._host.take_over(self._queue):
-                    break
+            while not (await asyncio.wait([waiting], timeout=_OWNER_CHECK_SECONDS))[0]:
+                if self._caller.lent is not None and is_process_queue(self._queue):
+                    await self._host.take_over(self._queue)
             return await waiting
         finally:
             waiting.cancel()
 
-    async def _exception(self, error: WorkflowFailureError) -> BaseException:
-        outcome = failed_outcome(error)
-        transcript = await self._read(outcome) if outcome is not None else None
-        return exception_of(error, self._caller, transcript, outcome)
+    def _on(self, client: Client) -> WorkflowHandle[Any, RunOutcome]:
+        return client.get_workflow_handle(self.id, run_id=self._workflow_run_id, result_type=RunOutcome)
+
+    async def _handle(self) -> WorkflowHandle[Any, RunOutcome]:
+        return self._on((await self._host.connection()).client)
 
     def _give_back(self) -> None:
         if self._caller.lent is not None and self._host.served.lent(self.id) is self._caller.lent:
@@ -189,8 +196,7 @@ class Run:
 
     async def _pause(self) -> StatusView | None:
         """The status once nothing but decisions can move the run on; None if it ends before that."""
-        client = (await self._host.connection()).client
-        async for waiting in waits(client, self.id, self._handle.run_id):
+        async for waiting in waits(self._host, self.id, self._workflow_run_id):
             if waiting:
                 status = await self._query("status", StatusView)
                 if status.phase == "waiting for approval":
@@ -199,30 +205,31 @@ class Run:
 
     async def _read(self, outcome: RunOutcome) -> Transcript:
         transcript = await self._known_transcript()
-        if len(transcript.entries) < outcome.tail.first:
-            await self._make_sure_it_answers()
         await transcript.read(tail=outcome.tail)
         return transcript
 
     async def _known_transcript(self) -> Transcript:
         if self._transcript is None:
-            self._transcript = Transcript(self._handle, await self._host.blobs())
+            self._transcript = Transcript(self._page, await self._host.blobs())
         return self._transcript
 
+    async def _page(self, wanted: PageRequest) -> TranscriptPage:
+        return await self._query("transcript", TranscriptPage, wanted)
+
     async def _entries(self) -> list[PageEntry]:
-        await self._make_sure_it_answers()
         transcript = await self._known_transcript()
         await transcript.read()
         return transcript.entries
 
-    async def _query(self, name: str, kind: Any) -> Any:
+    async def _query(self, name: str, kind: Any, *arguments: Any) -> Any:
         await self._make_sure_it_answers()
+        ask = partial((await self._handle()).query, name, args=arguments, result_type=kind)
         try:
-            return await self._handle.query(name, result_type=kind, rpc_timeout=_FIRST_QUERY_TIMEOUT)
+            return await ask(rpc_timeout=_FIRST_QUERY_TIMEOUT)
         except RPCError:  # nobody answered in time; this process can
             await self._host.answer_for(self._queue)
         try:
-            return await self._handle.query(name, result_type=kind, rpc_timeout=QUERY_TIMEOUT)
+            return await ask(rpc_timeout=_QUERY_TIMEOUT)
         except (WorkflowQueryFailedError, RPCError) as error:
             raise RunUnattended(
                 f"Run {self.id!r} did not answer {name!r}: {error}. Its task queue is {self._queue!r}; look at the log "
@@ -258,7 +265,7 @@ class Run:
         try:
             return await self._update(update)
         except WorkflowUpdateRPCTimeoutOrCancelledError:
-            await self._handle.signal(verb, DecisionMessage(**fields))
+            await (await self._handle()).signal(verb, DecisionMessage(**fields))
             text = "No worker answered; the decision is recorded and holds if the call still waits when one comes."
             return Receipt(call_id=fields["call_id"], verdict="sent", explanation=text)
 
@@ -266,7 +273,7 @@ class Run:
         try:
             return cast(
                 "Receipt",
-                await self._handle.execute_update(  # pyright: ignore[reportUnknownMemberType]  its overloads
+                await (await self._handle()).execute_update(  # pyright: ignore[reportUnknownMemberType]  its overloads
                     "decide", update, result_type=Receipt, rpc_timeout=_UPDATE_TIMEOUT
                 ),
             )

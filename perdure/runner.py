@@ -17,7 +17,6 @@ from perdure.client.starting import Found, agent_of, find, make_input, new_run_i
 from perdure.client.thread_loop import run_in_thread_loop
 from perdure.connection import run_url
 from perdure.context import RunContextWrapper
-from perdure.contracts.run import RunOutcome
 from perdure.definition import snapshot
 from perdure.errors import DecisionConflictError, UserError
 from perdure.items import TResponseInputItem
@@ -211,9 +210,8 @@ async def _start_by_name(host: Host, wanted: _Wanted, agent: str, state: dict[st
 
 
 async def _run(host: Host, caller: Caller, found: Found) -> Run:
-    connection = await host.connection()
-    handle = connection.client.get_workflow_handle(caller.run_id, run_id=found.workflow_run_id, result_type=RunOutcome)
-    return Run(host, handle, caller, found.queue, run_url(connection, caller.run_id, found.workflow_run_id))
+    url = run_url(await host.connection(), caller.run_id, found.workflow_run_id)
+    return Run(host, caller, found.workflow_run_id, found.queue, url)
 
 
 async def _get(host: Host, run_id: str) -> Run:

@@ -13,7 +13,19 @@ from perdure.limits import MAX_COMMAND_BYTES, MAX_TASK_BYTES
 from perdure.loop.absorb import absorb, started
 from perdure.loop.plan import plan
 from perdure.loop.state import Failure
-from perdure.loop.steps import CallTool, Fail, Finish, JudgeCall, Outcome, Start, Step, StepFailed, Wait, WaitedTooLong
+from perdure.loop.steps import (
+    CallTool,
+    Fail,
+    Finish,
+    JudgeCall,
+    Outcome,
+    SnapshotAgents,
+    Start,
+    Step,
+    StepFailed,
+    Wait,
+    WaitedTooLong,
+)
 
 from .commands import Command, command_for
 from .messages import Messages
@@ -83,7 +95,7 @@ class AgentRun(Messages):
                 f"The input of {command.activity} takes {command.size} bytes; at most {MAX_COMMAND_BYTES} can travel."
             )
             return StepFailed(Failure("UserError", f"{text} Make the context or the arguments smaller."))
-        if isinstance(step, CallTool) and step.delay_seconds:
+        if not isinstance(step, SnapshotAgents) and step.delay_seconds:
             await workflow.sleep(step.delay_seconds, summary=f"before {command.summary} is offered again")
         try:
             return success(await command.start())

@@ -17,8 +17,8 @@ from perdure.loop.steps import (
     Outcome,
     OutcomeUnknown,
     Step,
+    StepDeclined,
     StepFailed,
-    ToolDeclined,
     ToolReturned,
 )
 
@@ -51,8 +51,8 @@ def failure(step: Step, error: ActivityError) -> Outcome:
     """
     cause = error.cause
     if isinstance(cause, ApplicationError):
-        if cause.type == contracts.TOOL_DECLINED:
-            return ToolDeclined(cause.message)
+        if cause.type == contracts.STEP_DECLINED:
+            return StepDeclined(cause.message)
         if cause.type == contracts.ATTEMPT_LOST and isinstance(step, CallTool):
             return OutcomeUnknown()
         return StepFailed(Failure(cause.type or "ApplicationError", cause.message, _details(cause)))

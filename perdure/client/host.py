@@ -20,6 +20,7 @@ from perdure.blobs import BlobStore, DirectoryBlobStore
 from perdure.client.background import BackgroundLoop
 from perdure.client.queues import QueueLock, is_of_this_host, new_queue_name, remove_old_locks
 from perdure.connection import Connection, connect
+from perdure.errors import ServerUnavailable
 from perdure.rooms import load_room
 from perdure.served import ServedAgents
 from perdure.server import server_status
@@ -27,6 +28,8 @@ from perdure.server import server_status
 _log = logging.getLogger("perdure")
 _T = TypeVar("_T")
 
+_LOOK_SECONDS = 1.0  # between two looks whether the embedded server still runs; each takes about 3 ms
+_KEEP_SECONDS = 2.0
 _STOP_SECONDS = 10.0  # a worker that has not stopped by then is left to the end of the process
 # temporalio can crash while the interpreter ends (sdk-python issue 300): its last callbacks want a moment.
 _QUIET_SECONDS = 0.1
@@ -56,6 +59,8 @@ class Host:
         self.served = ServedAgents()
         self._pid = os.getpid()
         self._connection: Connection | None = None
+        self._looked_at = 0.0
+        self._keeping: asyncio.Task[None] | None = None
         self._connecting = asyncio.Lock()
         self._queue: str | None = None
         self._locks: dict[str, QueueLock] = {}
@@ -84,11 +89,22 @@ class Host:
             known = self._connection
             if known is None:
                 known = self._connection = await connect()
-            elif known.embedded:
+                if known.embedded:
+                    self._keeping = asyncio.create_task(self._keep_server())
+            elif known.embedded and time.monotonic() - self._looked_at > _LOOK_SECONDS:
+                self._looked_at = time.monotonic()
                 status = await asyncio.to_thread(server_status)
                 if status is None or status.address != known.address:
                     known = await self._connect_again(known)
             return known
+
+    async def _keep_server(self) -> None:
+        """Starts the embedded server again if it ends while this process serves runs."""
+        while True:
+            await asyncio.sleep(_KEEP_SECONDS)
+            if self._serving:
+                with contextlib.suppress(ServerUnavailable):  # whoever waits for the server says so
+                    await self.connection()
 
     async def _connect_again(self, known: Connection) -> Connection:
         """After the embedded server has ended; on its old ports, as a rule, client and workers find it themselves."""

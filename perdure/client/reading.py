@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
-from typing import Any
-
-from temporalio.client import WorkflowHandle
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 from perdure.agent import Agent
 from perdure.blobs import BlobStore, load_item
@@ -17,14 +15,14 @@ from perdure.items import RunItem, ToolApprovalItem, ToolCallOutputItem, TRespon
 from perdure.model import ModelResponse
 from perdure.transcript import chain
 
-QUERY_TIMEOUT = timedelta(seconds=10)
+AskForPage: TypeAlias = Callable[[PageRequest], Awaitable[TranscriptPage]]
 
 
 class Transcript:
     """The items of one run, as far as they were read."""
 
-    def __init__(self, handle: WorkflowHandle[Any, Any], blobs: BlobStore | None) -> None:
-        self._handle = handle
+    def __init__(self, ask: AskForPage, blobs: BlobStore | None) -> None:
+        self._ask = ask
         self._blobs = blobs
         self._entries: list[PageEntry] = []
         self._responses: list[ResponseView] = []
@@ -34,12 +32,7 @@ class Transcript:
         """Reads up to `count` items, or all; what `tail` holds is not asked for."""
         while tail is None or len(self._entries) < tail.first:
             start = len(self._entries)
-            page = await self._handle.query(
-                "transcript",
-                PageRequest(start=start, upto=count if tail is None else tail.first),
-                result_type=TranscriptPage,
-                rpc_timeout=QUERY_TIMEOUT,
-            )
+            page = await self._ask(PageRequest(start=start, upto=count if tail is None else tail.first))
             self._take(page)
             if len(self._entries) >= (page.count if count is None else min(count, page.count)):
                 break

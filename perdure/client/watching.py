@@ -4,34 +4,49 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from functools import partial
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowHistoryEventFilterType
+from temporalio.client import Client, WorkflowHistoryEventAsyncIterator, WorkflowHistoryEventFilterType
+
+from perdure.client.host import Host
+from perdure.client.patience import patiently
 
 _PAUSE_SECONDS = 0.1  # between two looks at a busy run, so that watching costs at most ten calls a second
 
 _TIMER_ENDS = (EventType.EVENT_TYPE_TIMER_FIRED, EventType.EVENT_TYPE_TIMER_CANCELED)
 
 
-async def waits(client: Client, run_id: str, workflow_run_id: str | None) -> AsyncGenerator[bool]:
+async def waits(host: Host, run_id: str, workflow_run_id: str | None) -> AsyncGenerator[bool]:
     """Tells after each batch of events whether the run has a timer open, as it has while a call waits for approval.
 
     Ends with the run.
     """
-    handle = client.get_workflow_handle(run_id, run_id=workflow_run_id)
-    events = handle.fetch_history_events(
-        wait_new_event=True, event_filter_type=WorkflowHistoryEventFilterType.ALL_EVENT, skip_archival=True
-    )
+    token: bytes | None = None
     open_timers: set[int] = set()
     while True:
-        await events.fetch_next_page()
-        for event in events.current_page or []:
+        page = await patiently(host, partial(_next_page, run_id, workflow_run_id, token))
+        for event in page.current_page or []:
             _follow(event, open_timers)
         yield bool(open_timers)
-        if events.next_page_token is None:
+        token = page.next_page_token
+        if token is None:
             return
         await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def _next_page(
+    run_id: str, workflow_run_id: str | None, token: bytes | None, client: Client
+) -> WorkflowHistoryEventAsyncIterator:
+    events = client.get_workflow_handle(run_id, run_id=workflow_run_id).fetch_history_events(
+        next_page_token=token,
+        wait_new_event=True,
+        event_filter_type=WorkflowHistoryEventFilterType.ALL_EVENT,
+        skip_archival=True,
+    )
+    await events.fetch_next_page()
+    return events
 
 
 def _follow(event: HistoryEvent, open_timers: set[int]) -> None:

@@ -13,7 +13,7 @@ CALL_TOOL = "tool."  # followed by the tool's name
 JUDGE_CALL = "call.needs_approval"
 
 # Types of activity failures that the workflow tells apart.
-TOOL_DECLINED = "ToolDeclined"  # the worker did not run the call, certainly
+STEP_DECLINED = "StepDeclined"  # the worker did not do the step, certainly
 ATTEMPT_LOST = "AttemptLost"  # the worker's own end interrupted it
 
 

@@ -16,8 +16,8 @@ from perdure.loop.steps import (
     ModelAnswered,
     Outcome,
     OutcomeUnknown,
+    StepDeclined,
     StepFailed,
-    ToolDeclined,
     ToolReturned,
     WaitedTooLong,
 )
@@ -65,19 +65,25 @@ def _absorb_outcome(state: LoopState, call: Call | None, outcome: Outcome, now: 
         case ModelAnswered():
             _absorb_answer(state, outcome, now)
         case CallJudged(needs_approval) if call is not None:
-            call.since = now
+            call.since, call.deferred = now, 0
             _settle(state, call, "waiting" if needs_approval else "ready")
         case ToolReturned(item, is_value, changes) if call is not None:
             call.output, call.output_is_value, call.context_changes, call.phase = item, is_value, changes, "done"
-        case ToolDeclined(reason) if call is not None:
-            call.deferred += 1
-            warn(state, f"Call {call.id} waits for a worker: {reason}")
+        case StepDeclined(reason):
+            _absorb_declined(state, call, reason)
         case OutcomeUnknown() if call is not None:
             call.outcome_unknown = True
             state.unknown_outcomes.append(call.id)
             answer_call(call, _UNKNOWN)
         case _:
             raise RuntimeError(f"outcome {type(outcome).__name__} belongs to no call of the open turn")
+
+
+def _absorb_declined(state: LoopState, call: Call | None, reason: str) -> None:
+    """The step is offered again, to a worker that can do it, however often it takes."""
+    (state if call is None else call).deferred += 1
+    waiting = f"Turn {state.turn + 1}" if call is None else f"Call {call.id}"
+    warn(state, f"{waiting} waits for a worker: {reason}")
 
 
 def _absorb_timeout(state: LoopState, call: Call, now: float) -> None:
@@ -94,6 +100,7 @@ def _absorb_answer(state: LoopState, outcome: ModelAnswered, now: float) -> None
         state.failure = answer
         return
     state.turn += 1
+    state.deferred = 0
     record = ResponseRecord(
         turn=state.turn,
         agent=state.agent,

@@ -13,9 +13,9 @@ from perdure.limits import MAX_PARALLEL_CALLS
 from perdure.loop.state import Call, Failure, LoopState
 from perdure.loop.steps import Action, CallModel, CallTool, Fail, Finish, JudgeCall, SnapshotAgents, Start, Step, Wait
 
-_FIRST_DELAY_SECONDS = 2.0  # before a call that a worker declined is offered again
+_FIRST_DELAY_SECONDS = 2.0  # before a step that a worker declined is offered again
 _LONGEST_DELAY_SECONDS = 60.0
-_DOUBLINGS = 10  # enough to reach the longest delay; a call may be declined for days, and 2.0 * 2**1024 is no float
+_DOUBLINGS = 10  # enough to reach the longest delay; a step may be declined for days, and 2.0 * 2**1024 is no float
 
 
 def plan(state: LoopState) -> list[Action]:
@@ -31,7 +31,7 @@ def plan(state: LoopState) -> list[Action]:
     turn = state.turn + 1
     if state.max_turns is not None and turn > state.max_turns:
         return [Fail(Failure("MaxTurnsExceeded", f"Max turns ({state.max_turns}) exceeded"))]
-    return _start(state, CallModel(f"model.{turn}", turn))
+    return _start(state, CallModel(_step_id("model", str(turn), state.deferred), turn, _delay(state.deferred)))
 
 
 def _start(state: LoopState, step: Step) -> list[Action]:
@@ -54,21 +54,21 @@ def _plan_calls(state: LoopState) -> list[Action]:
 def _plan_call(state: LoopState, call: Call) -> list[Action]:
     match call.phase:
         case "unjudged":
-            return _start(state, JudgeCall(f"judge.{call.id}", call.id))
+            return _start(state, JudgeCall(_step_id("judge", call.id, call.deferred), call.id, _delay(call.deferred)))
         case "waiting":
             return [Wait(f"approval.{call.id}", call.id, state.approval_timeout_seconds)]
         case "ready":
-            return _start(state, CallTool(_tool_step_id(call), call.id, _delay(call)))
+            return _start(state, CallTool(_step_id("tool", call.id, call.deferred), call.id, _delay(call.deferred)))
         case "done":
             return []
 
 
-def _tool_step_id(call: Call) -> str:
-    return f"tool.{call.id}" if not call.deferred else f"tool.{call.id}~{call.deferred}"
+def _step_id(kind: str, name: str, deferred: int) -> str:
+    """A step's id; one that a worker declined comes again under another."""
+    return f"{kind}.{name}~{deferred}" if deferred else f"{kind}.{name}"
 
 
-def _delay(call: Call) -> float:
-    if not call.deferred:
+def _delay(deferred: int) -> float:
+    if not deferred:
         return 0.0
-    doublings = min(call.deferred - 1, _DOUBLINGS)
-    return min(_FIRST_DELAY_SECONDS * 2**doublings, _LONGEST_DELAY_SECONDS)
+    return min(_FIRST_DELAY_SECONDS * 2 ** min(deferred - 1, _DOUBLINGS), _LONGEST_DELAY_SECONDS)

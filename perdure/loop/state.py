@@ -125,6 +125,7 @@ class LoopState:
         config: `RunConfig` values that the loop needs.
         context: The user's context as JSON, top-level fields.
         turn: Model calls made so far.
+        deferred: How often a worker declined the next one without making it.
         in_flight: Ids of the steps that the driver has started.
         calls: The open turn's tool calls, in call order.
         always: Standing decisions by tool.
@@ -144,6 +145,7 @@ class LoopState:
     tool_output_format: str = "json"
     context: dict[str, Any] | None = None
     turn: int = 0
+    deferred: int = 0
     in_flight: set[str] = field(default_factory=set[str])
     calls: list[Call] = field(default_factory=list[Call])
     always: dict[str, Decision] = field(default_factory=dict[str, Decision])

@@ -20,18 +20,20 @@ class SnapshotAgents:
 
 @dataclass(slots=True, frozen=True)
 class CallModel:
-    """Ask the model."""
+    """Ask the model; `delay_seconds` later if a worker declined it before."""
 
     id: str
     turn: int
+    delay_seconds: float = 0.0
 
 
 @dataclass(slots=True, frozen=True)
 class JudgeCall:
-    """Ask the tool's approval rule about a call."""
+    """Ask the tool's approval rule about a call; `delay_seconds` later if a worker declined it before."""
 
     id: str
     call_id: str
+    delay_seconds: float = 0.0
 
 
 @dataclass(slots=True, frozen=True)
@@ -112,8 +114,8 @@ class ToolReturned:
 
 
 @dataclass(slots=True, frozen=True)
-class ToolDeclined:
-    """The worker did not run the call, certainly; another one may."""
+class StepDeclined:
+    """The worker did not do the step, certainly, as it lacks what the step needs; another one may."""
 
     reason: str
 
@@ -140,7 +142,7 @@ Outcome: TypeAlias = (
     | ModelAnswered
     | CallJudged
     | ToolReturned
-    | ToolDeclined
+    | StepDeclined
     | OutcomeUnknown
     | WaitedTooLong
     | StepFailed

@@ -14,8 +14,8 @@ from perdure.loop.steps import (
     JudgeCall,
     OutcomeUnknown,
     Start,
+    StepDeclined,
     StepFailed,
-    ToolDeclined,
     Wait,
     WaitedTooLong,
 )
@@ -49,7 +49,7 @@ def with_calls(*calls: str, tools: tuple[ToolDefinition, ...] = ()) -> LoopState
 def decline(state: LoopState, times: int) -> None:
     for _ in range(times):
         start_all(state)
-        end(state, "1.0", ToolDeclined("another definition"))
+        end(state, "1.0", StepDeclined("another definition"))
 
 
 def test_all_calls_of_an_answer_may_start_at_once() -> None:

@@ -24,8 +24,8 @@ from perdure.loop.steps import (
     OutcomeUnknown,
     Start,
     Step,
+    StepDeclined,
     StepFailed,
-    ToolDeclined,
     ToolReturned,
     Wait,
     WaitedTooLong,
@@ -121,7 +121,7 @@ class Driver:
         kind = self.draw(st.sampled_from(["returned", "returned", "declined", "lost"]))
         if kind == "declined" and self.declined < 10:
             self.declined += 1
-            return ToolDeclined("elsewhere")
+            return StepDeclined("elsewhere")
         if kind == "lost":
             return OutcomeUnknown()
         found = self.state.call(step.call_id)

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from perdure.definition import Snapshot
-from perdure.loop.absorb import absorb
+from perdure.loop.absorb import absorb, started
 from perdure.loop.plan import plan
 from perdure.loop.state import Failure, LoopState, Transcript
-from perdure.loop.steps import AgentsSnapshotted, Finish, ModelAnswered, SnapshotAgents, Start, StepFailed
+from perdure.loop.steps import (
+    AgentsSnapshotted,
+    CallModel,
+    Finish,
+    ModelAnswered,
+    SnapshotAgents,
+    Start,
+    StepDeclined,
+    StepFailed,
+)
 from perdure.usage import Usage
 from tests.loop.runs import (
     ORIGIN,
@@ -170,3 +179,16 @@ def test_a_message_or_a_search_for_tools_is_no_use_of_a_tool() -> None:
     answer(state, {"type": "tool_search_call", "id": "ts_1"})
     answer(state, message("bye"))
     assert state.agents_with_tool_use == set()
+
+
+def test_a_model_call_that_no_worker_can_make_is_offered_again_without_end() -> None:
+    state = open_run()
+    for times in range(30):
+        (action,) = plan(state)
+        assert isinstance(action, Start)
+        assert isinstance(action.step, CallModel)
+        assert action.step.delay_seconds == (0 if times == 0 else min(2.0 * 2 ** (times - 1), 60.0))
+        started(state, action.step.id)
+        absorb(state, action.step.id, None, StepDeclined("no agent"), 0.0)
+    assert state.warnings == ["Turn 1 waits for a worker: no agent"]
+    assert (state.turn, state.failure) == (0, None)

@@ -1,0 +1,148 @@
+"""What must hold after a storm, and what is said where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.client import Client, WorkflowHistory
+from temporalio.worker import Replayer
+
+from perdure.contracts.converter import data_converter
+from perdure.contracts.messages import StatusView
+from perdure.contracts.run import PageEntry
+from tests.chaos.ledger import Books
+from tests.chaos.people import insist
+from tests.chaos.plans import Plan, PlannedCall
+from tests.chaos.storm import Ended
+from workflows.agent_run import AgentRun
+
+UNKNOWN = "The outcome of this call is unknown"
+_MAX_TASK_ATTEMPTS = 2  # from the third on, a workflow task fails for reasons of its own
+# The server's own: a message came in while the worker ended the run, and the task is made again.
+_HARMLESS = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known about one run that has ended with an outcome.
+
+    Attributes:
+        key: What the keys of the run's calls begin with.
+        outputs: What the model was told, by the model's id of the call.
+        unknown: The calls whose outcome the run says to be unknown.
+        decided: Who decided what, as the run tells it, by call.
+    """
+
+    plan: Plan
+    key: str
+    outputs: dict[str, str]
+    unknown: list[str]
+    decided: dict[str, str]
+
+
+def complaints_about_effects(evidence: Evidence, books: Books) -> Iterator[str]:
+    """Each call took effect as often as its tool promises, was decided as people said, and the model was told so."""
+    for call in evidence.plan.calls:
+        output = evidence.outputs.get(call.model_id)
+        effects = books.effects[call.tool, f"{evidence.key}/{call.id}"]
+        lost = call.tool == "mail" and output is not None and output.startswith(UNKNOWN) and call.approve is True
+        if output != call.answer and not lost:
+            yield f"call {call.id} ({call.tool}) was answered {output!r}, not {call.answer!r}"
+        if lost != (call.id in evidence.unknown):
+            yield f"call {call.id} is {'not ' if lost else ''}among the unknown outcomes, answered {output!r}"
+        if effects not in _allowed(call, lost=lost):
+            yield f"call {call.id} ({call.tool}, approve={call.approve}) took effect {effects} times: {output!r}"
+        yield from _about_decision(call, evidence.decided.get(call.id))
+
+
+def _allowed(call: PlannedCall, *, lost: bool) -> range:
+    if call.approve is False:
+        return range(1)
+    if call.tool == "look_up":
+        return range(1, 100)  # at least once
+    return range(2) if lost else range(1, 2)
+
+
+def _about_decision(call: PlannedCall, told: str | None) -> Iterator[str]:
+    expected = None if call.approve is None else f"{'approved' if call.approve else 'rejected'} by ana "
+    if (told is None) != (expected is None) or (expected and told and not told.startswith(expected)):
+        yield f"call {call.id} is told to be {told!r}, expected {expected!r}"
+
+
+def complaints_about_transcript(plan: Plan, entries: list[PageEntry]) -> Iterator[str]:
+    """The items are the plan's: each call once, each with its output, in order."""
+    expected: list[tuple[str, str | None]] = [("message", None)]
+    for calls in plan.turns:
+        expected += [(kind, call.model_id) for kind in ("function_call", "function_call_output") for call in calls]
+    expected.append(("message", None))
+    found = [(entry.item.get("type", "message"), entry.item.get("call_id")) for entry in entries]
+    if found != expected:
+        yield f"the transcript has {found}, expected {expected}"
+
+
+def complaints_about_history(history: WorkflowHistory) -> Iterator[str]:
+    """No workflow task failed, and none had to be tried again and again."""
+    for event in history.events:
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+            failed = event.workflow_task_failed_event_attributes
+            if failed.cause != _HARMLESS:
+                yield f"workflow task failed: {WorkflowTaskFailedCause.Name(failed.cause)} {failed.failure.message}"
+
+
+async def complaints_about(client: Client, ended: Ended, books: Books) -> list[str]:
+    """All that is wrong with one run."""
+    handle = client.get_workflow_handle(ended.run_id)
+    description = await insist(handle.describe)
+    task = description.raw_description.pending_workflow_task
+    found = [f"workflow task in attempt {task.attempt}"] if task.attempt > _MAX_TASK_ATTEMPTS else []
+    if ended.outcome is None:
+        waits_for = [
+            f"{pending.activity_type.name}: attempt {pending.attempt}, {pending.last_failure.message}"
+            for pending in description.raw_description.pending_activities
+        ]
+        return [*found, f"run {ended.run_id}: failed with {ended.failure}, or waits for {waits_for}"]
+    history = await insist(handle.fetch_history)
+    status: StatusView = await insist(lambda: handle.query("status", result_type=StatusView))
+    entries = ended.outcome.tail.entries
+    evidence = Evidence(
+        plan=ended.plan,
+        key=f"{ended.run_id}/{description.run_id}",
+        outputs=_outputs(entries),
+        unknown=status.unknown_outcomes,
+        decided=status.decided,
+    )
+    if ended.outcome.final_output != ended.plan.final_output:
+        found.append(f"the final output is {ended.outcome.final_output!r}")
+    found += complaints_about_history(history)
+    found += complaints_about_transcript(ended.plan, entries)
+    found += complaints_about_effects(evidence, books)
+    replayed = await Replayer(workflows=[AgentRun], data_converter=data_converter).replay_workflow(
+        history, raise_on_replay_failure=False
+    )
+    if replayed.replay_failure is not None:
+        found.append(f"the history does not replay: {replayed.replay_failure}")
+    return [f"run {ended.run_id}: {text}" for text in found]
+
+
+def complaints_about_strangers(runs: list[Ended], books: Books) -> Iterator[str]:
+    """Nothing took effect that no plan has."""
+    planned = {(call.tool, f"{run.run_id}/{call.id}") for run in runs for call in run.plan.calls}
+    for tool, key in books.effects:
+        workflow_id, _, call_id = key.split("/")
+        if (tool, f"{workflow_id}/{call_id}") not in planned:
+            yield f"{tool} took effect for {key}, which nobody planned"
+
+
+def lost_calls(runs: list[Ended]) -> int:
+    """How many calls the model was told to have an unknown outcome."""
+    outcomes = [run.outcome for run in runs if run.outcome is not None]
+    outputs = [text for outcome in outcomes for text in _outputs(outcome.tail.entries).values()]
+    return sum(text.startswith(UNKNOWN) for text in outputs)
+
+
+def _outputs(entries: list[PageEntry]) -> dict[str, str]:
+    items: list[dict[str, Any]] = [entry.item for entry in entries]
+    return {item["call_id"]: item["output"] for item in items if item.get("type") == "function_call_output"}

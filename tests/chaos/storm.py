@@ -1,0 +1,212 @@
+"""A storm: runs under way while workers are killed and frozen, and the server is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from temporalio.client import Client, WorkflowFailureError
+
+from perdure.connection import connect
+from perdure.contracts.run import RunOutcome
+from perdure.server import ensure_server, server_status
+from tests.chaos.ledger import Ledger
+from tests.chaos.people import People, insist, started
+from tests.chaos.plans import Plan, plan_of
+from tests.chaos.processes import Workers, start_provider
+
+WORKERS = 3
+_AIMED = 2 / 3  # of the kills
+FREEZE_SECONDS = 6.0  # longer than the heartbeat timeout, so that what was frozen is given to others
+
+
+@dataclass(frozen=True)
+class Weather:
+    """What a storm does.
+
+    Attributes:
+        starting_seconds: Over how long the runs are started.
+        freezes: When a worker is frozen, in seconds from the start; `server_kills` likewise.
+        calm_after: When killing stops, if runs are still under way then.
+        patience: When runs that are still under way are stuck.
+    """
+
+    seed: int
+    runs: int
+    starting_seconds: float
+    freezes: list[float]
+    server_kills: list[float]
+    calm_after: float
+    patience: float
+
+
+@dataclass
+class Ended:
+    """How a run ended: with an outcome, with a failure, or (neither) not at all."""
+
+    plan: Plan
+    run_id: str
+    outcome: RunOutcome | None = None
+    failure: str | None = None
+
+
+@dataclass
+class Damage:
+    """What a storm did."""
+
+    kills: int = 0
+    freezes: int = 0
+    server_kills: int = 0
+    signals: int = 0
+    workers_ended_by_themselves: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Storm:
+    """A storm in a folder of its own; `timeline` there says what happened when."""
+
+    weather: Weather
+    folder: Path
+    damage: Damage = field(default_factory=Damage)
+
+    def __post_init__(self) -> None:
+        self.queue = f"storm-{self.weather.seed}"
+        self.ledger = Ledger(self.folder / "ledger.sqlite")
+        self._began = time.monotonic()
+
+    @contextlib.asynccontextmanager
+    async def raging(self) -> AsyncGenerator[tuple[Client, list[Ended]]]:
+        """Lets runs go through the storm; afterwards all is calm, and the workers still answer."""
+        self.ledger.create()
+        client = (await connect()).client
+        provider, url = start_provider(self.folder)
+        workers = Workers(self.folder, self.queue, url, self.note)
+        try:
+            for place in range(WORKERS):
+                workers.start(place)
+            await asyncio.to_thread(workers.wait_until_one_is_ready)
+            self._began = time.monotonic()
+            ended = await self._all_through(client, workers)
+            workers.replace_those_that_ended()
+            self.damage.workers_ended_by_themselves = workers.ended_by_themselves
+            yield client, ended
+        finally:
+            workers.close()
+            provider.kill()
+            provider.communicate()
+
+    async def _all_through(self, client: Client, workers: Workers) -> list[Ended]:
+        monkey = asyncio.create_task(self._rage(workers))
+        try:
+            async with asyncio.TaskGroup() as group:
+                runs = [group.create_task(self._through(client, number)) for number in range(self.weather.runs)]
+            self.damage.seconds = self._clock
+        finally:
+            monkey.cancel()
+            await asyncio.wait([monkey])
+        if not monkey.cancelled():
+            monkey.result()  # raises what the monkey met with
+        return [run.result() for run in runs]
+
+    def note(self, text: str) -> None:
+        with (self.folder / "timeline").open("a") as file:
+            file.write(f"{self._clock:7.2f} {text}\n")
+
+    @property
+    def _clock(self) -> float:
+        return time.monotonic() - self._began
+
+    async def _through(self, client: Client, number: int) -> Ended:
+        """One run from its start to its end."""
+        plan = plan_of(self.weather.seed, number)
+        ended = Ended(plan, f"{self.queue}-run-{number}")
+        await asyncio.sleep(self.weather.starting_seconds * number / self.weather.runs)
+        handle = await started(client, plan, ended.run_id, self.queue)
+        people = People(handle, plan)
+        attending = asyncio.create_task(people.attend())
+        try:
+            async with asyncio.timeout(self.weather.patience - self._clock):
+                ended.outcome = await insist(handle.result)
+        except WorkflowFailureError as error:
+            ended.failure = repr(error.cause)
+        except TimeoutError:
+            self.note(f"run {number} is stuck")
+        finally:
+            attending.cancel()
+            await asyncio.wait([attending])
+        if not attending.cancelled():
+            attending.result()  # raises what those people met with
+        self.damage.signals += people.signals
+        self.note(f"run {number} ended")
+        return ended
+
+    async def _rage(self, workers: Workers) -> None:
+        chance = random.Random(f"{self.weather.seed}/monkey")
+        freezes, server_kills = list(self.weather.freezes), list(self.weather.server_kills)
+        freezing: list[asyncio.Task[None]] = []
+        try:
+            while self._clock < self.weather.calm_after:
+                await asyncio.sleep(chance.uniform(1.5, 3.0))
+                workers.replace_those_that_ended()
+                if server_kills and server_kills[0] <= self._clock:
+                    server_kills.pop(0)
+                    await asyncio.to_thread(self._kill_server)
+                if freezes and freezes[0] <= self._clock:
+                    freezes.pop(0)
+                    freezing.append(asyncio.create_task(self._freeze(workers, await self._victim(workers, chance))))
+                    await asyncio.sleep(0)  # it is frozen, so that it is not killed now
+                place = await self._victim(workers, chance)
+                self.damage.kills += 1
+                self.note(f"kills worker {place}")
+                workers.kill(place)
+                workers.start(place)
+            await asyncio.gather(*freezing)
+        finally:
+            for task in freezing:
+                task.cancel()  # which thaws
+            if freezing:
+                await asyncio.wait(freezing)
+
+    async def _victim(self, workers: Workers, chance: random.Random) -> int:
+        """Any worker, or in two of three cases one that has just begun a call, if one does so within a second."""
+        anyone = chance.choice(workers.awake)
+        aimed, wait = chance.random() < _AIMED, chance.uniform(0.0, 0.4)
+        if not aimed:
+            return anyone
+        last, _ = await asyncio.to_thread(self.ledger.last_attempt)
+        deadline = time.monotonic() + 1.0
+        while time.monotonic() < deadline:
+            number, pid = await asyncio.to_thread(self.ledger.last_attempt)
+            if number > last:
+                await asyncio.sleep(wait)  # to be before its effect, or after it
+                place = workers.place_of(pid)
+                return anyone if place is None else place
+            await asyncio.sleep(0.02)
+        return anyone
+
+    async def _freeze(self, workers: Workers, place: int) -> None:
+        self.damage.freezes += 1
+        self.note(f"freezes worker {place}")
+        workers.freeze(place)
+        try:
+            await asyncio.sleep(FREEZE_SECONDS)
+        finally:
+            workers.thaw(place)
+            self.note(f"thaws worker {place}")
+
+    def _kill_server(self) -> None:
+        server = server_status()
+        assert server is not None, "the server ended by itself"
+        self.damage.server_kills += 1
+        self.note("kills the server")
+        os.kill(server.pid, signal.SIGKILL)
+        ensure_server()
+        self.note("the server is back")

@@ -1,0 +1,90 @@
+"""The checker is worth something: it complains about each thing that must not happen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from perdure.contracts.run import PageEntry
+from tests.chaos.checker import UNKNOWN, Evidence, complaints_about_effects, complaints_about_transcript
+from tests.chaos.ledger import Books
+from tests.chaos.plans import Plan, PlannedCall, plan_of
+from tests.chaos.provider import BrokenConversation, answer
+
+APPROVED = PlannedCall("1.0", "charge", {"item": "a", "amount": 90}, approve=True)
+REJECTED = PlannedCall("1.1", "charge", {"item": "b", "amount": 90}, approve=False)
+MAILED = PlannedCall("1.2", "mail", {"item": "c"}, approve=True)
+LOOKED_UP = PlannedCall("1.3", "look_up", {"item": "d"}, approve=None)
+PLAN = Plan(0, 0, [[APPROVED, REJECTED, MAILED, LOOKED_UP]])
+GOOD = Evidence(
+    plan=PLAN,
+    key="run/1",
+    outputs={call.model_id: call.answer for call in PLAN.calls},
+    unknown=[],
+    decided={"1.0": "approved by ana at 9", "1.1": "rejected by ana at 9: no", "1.2": "approved by ana at 9"},
+)
+LOST = replace(GOOD, outputs={**GOOD.outputs, MAILED.model_id: f"{UNKNOWN}: …"}, unknown=["1.2"])
+
+
+def books(effects: dict[str, int]) -> Books:
+    usual = {"charge 1.0": 1, "mail 1.2": 1, "look_up 1.3": 1}
+    keys = {(name.split()[0], f"run/1/{name.split()[1]}"): count for name, count in (usual | effects).items()}
+    return Books(Counter(), Counter(keys), refused=0)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "effects"),
+    [(GOOD, {}), (GOOD, {"look_up 1.3": 2}), (LOST, {}), (LOST, {"mail 1.2": 0})],
+)
+def test_what_tools_promise_is_no_reason_to_complain(evidence: Evidence, effects: dict[str, int]) -> None:
+    assert list(complaints_about_effects(evidence, books(effects))) == []
+
+
+@pytest.mark.parametrize(
+    ("evidence", "effects"),
+    [
+        (GOOD, {"charge 1.0": 2}),
+        (GOOD, {"charge 1.0": 0}),
+        (GOOD, {"charge 1.1": 1}),
+        (GOOD, {"mail 1.2": 2}),
+        (GOOD, {"mail 1.2": 0}),
+        (LOST, {"mail 1.2": 2}),
+        (GOOD, {"look_up 1.3": 0}),
+        (replace(LOST, unknown=[]), {}),
+        (replace(GOOD, unknown=["1.2"]), {}),
+        (replace(GOOD, outputs={**GOOD.outputs, APPROVED.model_id: f"{UNKNOWN}: …"}), {}),
+        (replace(GOOD, decided={**GOOD.decided, "1.1": "approved by eve at 9"}), {}),
+        (replace(GOOD, decided={**GOOD.decided, "1.3": "approved by eve at 9"}), {}),
+    ],
+)
+def test_each_broken_promise_is_a_complaint(evidence: Evidence, effects: dict[str, int]) -> None:
+    assert len(list(complaints_about_effects(evidence, books(effects)))) >= 1
+
+
+def conversation() -> list[dict[str, Any]]:
+    plan = plan_of(1, 1)
+    items: list[dict[str, Any]] = [{"role": "user", "content": plan.text}]
+    for turn in plan.turns:
+        items += [call.item for call in turn]
+        items += [{"type": "function_call_output", "call_id": call.model_id, "output": ""} for call in turn]
+    return items
+
+
+def test_the_provider_refuses_a_conversation_that_lacks_repeats_or_swaps_an_item() -> None:
+    items = conversation()
+    assert answer(items)[1][0]["type"] == "message"
+    for broken in (items[:2] + items[3:], [*items[:3], *items[2:]], [items[0], items[2], items[1], *items[3:]]):
+        with pytest.raises(BrokenConversation):
+            answer(broken)
+
+
+def test_a_call_without_output_in_the_transcript_is_a_complaint() -> None:
+    items: list[dict[str, Any]] = [{"role": "user"}, *(call.item for call in PLAN.calls)]
+    items += [{"type": "function_call_output", "call_id": call.model_id} for call in PLAN.calls] + [{"type": "message"}]
+    entries = [PageEntry(item=item, kind="answer", agent="Clerk", turn=1) for item in items]
+    assert list(complaints_about_transcript(PLAN, entries)) == []
+    for place in range(len(entries)):
+        assert len(list(complaints_about_transcript(PLAN, entries[:place] + entries[place + 1 :]))) == 1
