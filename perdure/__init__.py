@@ -44,7 +44,7 @@ from perdure.items import (
 from perdure.model import Model, ModelResponse, ModelTracing
 from perdure.result import RunErrorDetails, RunResult
 from perdure.run import Run
-from perdure.runner import Runner
+from perdure.runner import Runner, RunOptions
 from perdure.settings import ModelSettings, RunConfig
 from perdure.state import RunState
 from perdure.tool import FunctionTool, Tool, default_tool_error_function, function_tool
@@ -84,6 +84,7 @@ __all__ = [
     "RunFailed",
     "RunItem",
     "RunNotFound",
+    "RunOptions",
     "RunResult",
     "RunState",
     "RunSummary",

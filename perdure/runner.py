@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from temporalio.client import WorkflowExecutionStatus
+from typing_extensions import Unpack
 
 from perdure.agent import Agent
 from perdure.client.host import Host
@@ -26,6 +27,17 @@ from perdure.run import Run
 from perdure.served import Lent
 from perdure.settings import DEFAULT_MAX_TURNS, RunConfig
 from perdure.state import RunState
+
+
+class RunOptions(TypedDict, total=False):
+    """The options of `Runner.run`."""
+
+    context: Any
+    max_turns: int | None
+    run_config: RunConfig | None
+    run_id: str | None
+    rerun: bool
+    take_over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +104,11 @@ class Runner:
         return await run.result_or_interruptions()
 
     @staticmethod
-    def run_sync(starting_agent: Agent[Any] | str, input: Any, **options: Any) -> RunResult:
+    def run_sync(
+        starting_agent: Agent[Any] | str,
+        input: str | list[TResponseInputItem] | RunState[Any],
+        **options: Unpack[RunOptions],
+    ) -> RunResult:
         """`run` for programs without a loop; the options are the same.
 
         Raises:

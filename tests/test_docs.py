@@ -124,7 +124,7 @@ def test_the_architecture_names_every_file_of_the_loop_the_workflow_and_the_step
 
 def test_a_room_s_readme_names_every_module_in_it_and_nothing_else() -> None:
     wrong: dict[str, list[str]] = {}
-    for folder in ("perdure", "activities"):
+    for folder in ("perdure", "workflows", "activities"):
         named = file_names(ROOT / folder / "README.md")
         files = {file.name for file in (ROOT / folder).glob("*.py") if not file.name.startswith("__")}
         if named != files:
