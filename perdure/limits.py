@@ -18,6 +18,7 @@ MAX_DECISION_BYTES = 16 * KIB  # a signal or update; larger ones are ignored
 # Counts.
 MAX_PARALLEL_CALLS = 100  # tool calls in flight at once; the server allows 2,000 pending activities
 MAX_CALLS_PER_RESPONSE = 1000
+MAX_EARLY_KEPT = 1000  # decisions of one workflow task that are judged again after its results
 MAX_IGNORED_KEPT = 20  # messages without effect that `status` still shows
 
 # Time, in seconds.

@@ -226,7 +226,7 @@ class Run:
         ask = partial((await self._handle()).query, name, args=arguments, result_type=kind)
         try:
             return await ask(rpc_timeout=_FIRST_QUERY_TIMEOUT)
-        except RPCError:  # nobody answered in time; this process can
+        except (WorkflowQueryFailedError, RPCError):  # nobody answered in time, or with a state out of date; this can
             await self._host.answer_for(self._queue)
         try:
             return await ask(rpc_timeout=_QUERY_TIMEOUT)

@@ -71,6 +71,7 @@ class AgentRun(Messages):
         ended, self._ended = self._ended, []
         for step_id, call_id, outcome in ended:
             absorb(self.state, step_id, call_id, outcome, workflow.time())
+        self.settle_early()
 
     def _start(self, step: Step) -> None:
         command = command_for(self.state, step, self.settings)

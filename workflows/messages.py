@@ -7,6 +7,7 @@ ignores, because an exception in a handler would wedge the run and a dropped mes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from temporalio import workflow
@@ -23,7 +24,7 @@ from perdure.contracts.messages import (
 )
 from perdure.contracts.run import PageRequest, RunInput, RunSettings, Tokens, TranscriptPage
 from perdure.errors import describe_exception
-from perdure.limits import MAX_IGNORED_KEPT, MAX_PAGE_BYTES
+from perdure.limits import MAX_EARLY_KEPT, MAX_IGNORED_KEPT, MAX_PAGE_BYTES
 from perdure.loop.decisions import Ruling, decide, judge_decision
 from perdure.loop.state import Decision, LoopState
 
@@ -40,6 +41,16 @@ _REJECT = (
 _DECIDE = 'Approve or reject with a receipt: {"decision": "approve", "call_id": "2.0", "by": "you"}.'
 
 
+@dataclass(frozen=True, slots=True)
+class _Early:
+    """A decision about a call that did not wait when it came, with the history's length then."""
+
+    length: int
+    message: DecisionMessage
+    decision: Decision
+    text: str
+
+
 class Messages:
     """The signals, the update and the queries of `AgentRun`."""
 
@@ -48,6 +59,7 @@ class Messages:
         self.settings = RunSettings()
         self._goal = ""
         self._ignored: list[str] = []
+        self._early: list[_Early] = []
         self.state: LoopState
         self.state, self.settings = open_state(run)
 
@@ -124,17 +136,37 @@ class Messages:
         ruling = decide(self.state, message.call_id, decision, message.digest)
         if ruling.verdict == "accepted":
             self.woken = True
-        else:
-            self._ignore(f"{verb} {message.call_id!r:.80} by {message.by!r:.80}: {_said(ruling)}")
+            return
+        text = self._ignore(f"{verb} {message.call_id!r:.80} by {message.by!r:.80}: {_said(ruling)}")
+        if ruling.verdict in ("unknown call", "too late"):
+            length = workflow.info().get_current_history_length()
+            self._early = [*self._early, _Early(length, message, decision, text)][-MAX_EARLY_KEPT:]
+
+    def settle_early(self) -> None:
+        """Judges again, now that the results of this workflow task are recorded, the signals that came with them.
+
+        Temporal applies the signals of a workflow task before its results, whatever their order in the history. So a
+        decision about a call that its sender saw waiting (in a task that a dying worker never finished) can come
+        before the answer that makes the call. What came in an earlier task was early indeed, and stays ignored.
+        """
+        now = workflow.info().get_current_history_length()
+        early, self._early = [each for each in self._early if each.length == now], []
+        for each in early:
+            if decide(self.state, each.message.call_id, each.decision, each.message.digest).verdict != "accepted":
+                self._early.append(each)
+            elif each.text in self._ignored:
+                self._ignored.remove(each.text)
 
     def _decision(self, message: DecisionMessage, *, approve: bool | None = None) -> Decision:
         if isinstance(message, UpdateMessage):
             approve = message.decision == "approve"
         return Decision(bool(approve), message.by, message.reason, message.always, workflow.time())
 
-    def _ignore(self, text: str) -> None:
-        self._ignored = [*self._ignored, describe_exception(ValueError(text))["message"][:400]][-MAX_IGNORED_KEPT:]
+    def _ignore(self, text: str) -> str:
+        said = describe_exception(ValueError(text))["message"][:400]
+        self._ignored = [*self._ignored, said][-MAX_IGNORED_KEPT:]
         self.show()
+        return said
 
 
 def _only(value: Any, rest: Sequence[Any]) -> Any:

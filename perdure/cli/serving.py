@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import logging
 import os
 import signal
@@ -106,8 +107,9 @@ async def _is_polling(host: Host, connection: Connection, queue: str, running: a
     for _ in range(int(_READY_SECONDS / 0.1)):
         if running.done():
             return False
-        if identity in await host.call(workers_of(connection.client, queue, "activity")):
-            return True
+        with contextlib.suppress(RPCError):  # a server that is away for a moment has not seen it yet
+            if identity in await host.call(workers_of(connection.client, queue, "activity")):
+                return True
         await asyncio.wait([running], timeout=0.1)
     logger.warning("the server has not seen this worker poll for %g s", _READY_SECONDS)
     return True

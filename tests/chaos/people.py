@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio.api.common.v1 import Payload
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.common import RawValue
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -54,6 +54,7 @@ class People:
         self._chance = random.Random(f"{plan.seed}/people/{plan.number}")
         self._calls = {call.id: call for call in plan.calls if call.approve is not None}
         self.signals = 0
+        self.failed_queries = 0
 
     async def attend(self) -> None:
         """Decides until the run has ended."""
@@ -73,7 +74,13 @@ class People:
         description = await self._handle.describe()
         if description.close_time is not None:
             raise RPCError("the run has ended", RPCStatusCode.NOT_FOUND, b"")
-        return await self._handle.query("approvals", result_type=list[ApprovalView], rpc_timeout=_QUERY_TIMEOUT)
+        try:
+            return await self._handle.query("approvals", result_type=list[ApprovalView], rpc_timeout=_QUERY_TIMEOUT)
+        except WorkflowQueryFailedError:
+            # A worker that had taken part of a workflow task which then timed out answers once with what it kept of
+            # that, and forgets it. Who is refused for ever decides nothing, so that the run is found to be stuck.
+            self.failed_queries += 1
+            return []
 
     async def _be_early(self) -> None:
         """Decides the wrong way about calls that the model has not made yet."""

@@ -65,6 +65,7 @@ class Damage:
     freezes: int = 0
     server_kills: int = 0
     signals: int = 0
+    failed_queries: int = 0
     workers_ended_by_themselves: int = 0
     seconds: float = 0.0
 
@@ -145,6 +146,7 @@ class Storm:
         if not attending.cancelled():
             attending.result()  # raises what those people met with
         self.damage.signals += people.signals
+        self.damage.failed_queries += people.failed_queries
         self.note(f"run {number} ended")
         return ended
 

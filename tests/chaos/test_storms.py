@@ -40,7 +40,7 @@ async def test_a_few_runs_go_through_a_short_storm(folder: Path) -> None:
 async def test_many_runs_go_through_a_long_storm(folder: Path) -> None:
     seed = int(os.environ.get(_CHAOS_SEED, random.randrange(1_000_000)))
     weather = Weather(
-        seed, 60, 90.0, freezes=[10.0, 40.0, 70.0], server_kills=[25.0, 55.0, 85.0], calm_after=180.0, patience=300.0
+        seed, 60, 90.0, freezes=[10.0, 40.0, 70.0], server_kills=[25.0, 55.0, 85.0], calm_after=180.0, patience=240.0
     )
     await check(Storm(weather, folder))
 
