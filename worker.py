@@ -16,7 +16,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from perdure.blobs import BlobStore
-from perdure.limits import STICKY_TIMEOUT_SECONDS
+from perdure.limits import HEARTBEAT_SECONDS, STICKY_TIMEOUT_SECONDS
 from perdure.rooms import load_room
 from perdure.served import ServedAgents
 
@@ -52,6 +52,7 @@ def build_worker(client: Client, served: ServedAgents, blobs: BlobStore | None, 
         max_cached_workflows=_max_cached(settings),
         max_concurrent_activities=_MAX_ACTIVITIES,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=STICKY_TIMEOUT_SECONDS),
+        max_heartbeat_throttle_interval=timedelta(seconds=HEARTBEAT_SECONDS),
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_seconds),
     )
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import traceback
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Generator
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from perdure.contracts.steps import ATTEMPT_LOST, STEP_DECLINED
 from perdure.errors import ToolTimeoutError, describe_exception
 from perdure.limits import HEARTBEAT_SECONDS
-from perdure.served import ServedAgents
+from perdure.served import AgentNotServed, ServedAgents, UserLoopEnded
 
 _log = logging.getLogger("perdure")
 
@@ -40,7 +40,27 @@ async def heartbeats() -> AsyncGenerator[None]:
         beating.cancel()
 
 
-def final_error(served: ServedAgents, error: Exception, message: str | None = None) -> ApplicationError:
+@contextlib.contextmanager
+def told(served: ServedAgents, judge: Callable[[BaseException], ApplicationError] | None = None) -> Generator[None]:
+    """Turns whatever the code inside raises into what the run is told.
+
+    Args:
+        served: Keeps an exception of the user's for a caller in this process.
+        judge: What an error means to the run; that it ends it, by default.
+    """
+    try:
+        yield
+    except AgentNotServed as error:
+        raise declined(error) from None
+    except (UserLoopEnded, KeyboardInterrupt, SystemExit) as error:  # the process ends, and the attempt with it
+        raise passing_error(error) from None
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001  whatever was raised, the run is told
+        raise (final_error(served, error) if judge is None else judge(error)) from None
+
+
+def final_error(served: ServedAgents, error: BaseException, message: str | None = None) -> ApplicationError:
     """An error of the user's code or the model that ends the run; no attempt is made again.
 
     Args:
@@ -58,6 +78,8 @@ def final_error(served: ServedAgents, error: Exception, message: str | None = No
 
 def declined(error: Exception) -> ApplicationError:
     """Says that the step was certainly not done here; the run offers it again, later and without counting."""
+    info = activity.info()
+    _log.warning("run %s: this worker cannot do %s: %s", info.workflow_id, info.activity_type, error)
     return ApplicationError(str(error), type=STEP_DECLINED, non_retryable=True, category=_QUIET)
 
 

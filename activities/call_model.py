@@ -20,11 +20,11 @@ from perdure.definition import AgentDefinition
 from perdure.errors import UserError
 from perdure.limits import MAX_RESULT_BYTES
 from perdure.model import DEFAULT_MODEL, ModelAnswer, ModelRequest
-from perdure.served import AgentNotServed, ServedAgents, UserLoopEnded
+from perdure.served import ServedAgents
 from perdure.settings import ModelSettings
 from perdure.tool import FunctionTool
 
-from .attempts import declined, final_error, heartbeats, passing_error
+from .attempts import final_error, heartbeats, passing_error, told
 from .conversations import Conversations
 from .definitions import Definitions
 from .providers.dispatch import Providers
@@ -66,19 +66,13 @@ class CallModel:
         async with heartbeats():
             definition = await self._definitions.definition(workflow_id, run_id, call.definition)
             conversation = await self._conversations.items(workflow_id, run_id, call.cursor, call.items)
-            try:
+            with told(self._served, self._failure):
                 resolved = await self._resolve(workflow_id, call, definition)
                 request = _request(definition, resolved, call, conversation)
                 answer = await self._providers.respond(workflow_id, call.agent, definition, request)
                 return self._output(answer, resolved)
-            except AgentNotServed as error:
-                raise declined(error) from None
-            except UserLoopEnded as error:
-                raise passing_error(error) from None
-            except Exception as error:  # noqa: BLE001  whatever was raised, the run is told
-                raise self._failure(error) from None
 
-    def _failure(self, error: Exception) -> ApplicationError:
+    def _failure(self, error: BaseException) -> ApplicationError:
         failure = classify(error, datetime.now(UTC))
         if not failure.retryable:
             return final_error(self._served, error, failure.message)

@@ -25,7 +25,7 @@ from perdure.portable_context import changed_fields
 from perdure.served import AgentNotServed, ServedAgents, UserLoopEnded
 from perdure.tool import FunctionTool, default_tool_error_function, invoke_function_tool
 
-from .attempts import declined, final_error, heartbeats, passing_error
+from .attempts import heartbeats, told
 
 _FINGERPRINTS_KEPT = 1000
 _INLINE_CHARACTERS = 10_000  # a text this short is stored faster than a thread is found for it
@@ -50,8 +50,9 @@ class CallTool:
             )
         call: ToolCall = activity.payload_converter().from_payload(args[0].payload, ToolCall)
         async with heartbeats():
-            try:
+            with told(self._served):
                 tool = self.tool(call)
+                _refuse_repetition(tool, info.attempt)
                 arguments = await self.arguments(call)
                 context = self.context(call, arguments)
                 result = await self._served.on_user_loop(
@@ -63,12 +64,6 @@ class CallTool:
                 if isinstance(result, str) and len(result) < _INLINE_CHARACTERS:
                     return self._output(call, tool, context, result)
                 return await asyncio.to_thread(self._output, call, tool, context, result)
-            except AgentNotServed as error:
-                raise declined(error) from None
-            except UserLoopEnded as error:
-                raise passing_error(error) from None
-            except Exception as error:  # noqa: BLE001  whatever was raised, the run is told
-                raise final_error(self._served, error) from None
 
     def tool(self, call: ToolCall) -> FunctionTool:
         """The live tool, if it is the one that the run knows.
@@ -127,6 +122,12 @@ class CallTool:
         if is_value:
             extras["is_value"] = True
         return CallToolOutput(item=store_item(item, self._blobs), **extras)
+
+
+def _refuse_repetition(tool: FunctionTool, attempt: int) -> None:
+    """Temporal makes one attempt of a call that must not be repeated; an operator's `unpause` makes another."""
+    if tool.resolved_effect == "once" and attempt > 1:
+        raise UserLoopEnded("An earlier attempt of this call was begun; it is not repeated.")
 
 
 def _as_text(tool: FunctionTool, context: ToolContext[Any], result: Any, output_format: str) -> tuple[str, bool]:

@@ -9,10 +9,10 @@ from typing import Any, cast
 from temporalio import activity
 
 from perdure.contracts.steps import JUDGE_CALL, JudgeCallOutput, ToolCall
-from perdure.served import AgentNotServed, ServedAgents, UserLoopEnded
+from perdure.served import ServedAgents
 from perdure.tool import ApprovalRule
 
-from .attempts import declined, final_error, heartbeats, passing_error
+from .attempts import heartbeats, told
 from .call_tool import CallTool
 
 
@@ -27,7 +27,7 @@ class JudgeCall:
     async def judge_call(self, call: ToolCall) -> JudgeCallOutput:
         """Whether the call needs approval; it does where its arguments cannot be read, and the rule is not asked."""
         async with heartbeats():
-            try:
+            with told(self._served):
                 tool = self._calls.tool(call)
                 arguments = await self._calls.arguments(call)
                 parsed = _parsed(arguments)
@@ -42,12 +42,6 @@ class JudgeCall:
 
                 needs = await self._served.on_user_loop(activity.info().workflow_id or "", ask)
                 return JudgeCallOutput(needs_approval=needs)
-            except AgentNotServed as error:
-                raise declined(error) from None
-            except UserLoopEnded as error:
-                raise passing_error(error) from None
-            except Exception as error:  # noqa: BLE001  whatever was raised, the run is told
-                raise final_error(self._served, error) from None
 
 
 def _parsed(arguments: str) -> dict[str, Any] | None:

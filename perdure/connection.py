@@ -90,7 +90,7 @@ async def connect(*, timeout: timedelta = CONNECT_TIMEOUT) -> Connection:  # noq
         ServerTooOld: The server is older than `MINIMUM_SERVER_VERSION`.
         UserError: The configuration cannot be read, or names a namespace that the server does not have.
     """
-    _keep_standard_output_clean()
+    _keep_standard_output_clean(os.getpid())
     target = await _target(_load_profile())
     try:
         async with asyncio.timeout(timeout.total_seconds()):
@@ -164,15 +164,21 @@ def _configured_ui_url(address: str) -> str | None:
 
 
 @functools.cache
-def _keep_standard_output_clean() -> None:
+def _first_pid() -> int:
+    return os.getpid()
+
+
+@functools.cache
+def _keep_standard_output_clean(pid: int) -> None:
     """Sends the log of temporalio's Rust core to `logging`; by default it goes to standard output.
 
     A program that has given temporalio a runtime of its own keeps that.
     """
     forwarding = LogForwardingConfig(logging.getLogger("temporalio.core"), append_target_to_name=False)
     quiet = LoggingConfig(TelemetryFilter(core_level="ERROR", other_level="ERROR"), forwarding)
+    forked = _first_pid() != pid  # temporalio refuses its parent's runtime in a forked child
     with contextlib.suppress(RuntimeError):
-        Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=quiet)))
+        Runtime.set_default(error_if_already_set=not forked, runtime=Runtime(telemetry=TelemetryConfig(logging=quiet)))
 
 
 async def _connect_client(target: _Target) -> Client:

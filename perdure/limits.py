@@ -12,6 +12,7 @@ MAX_COMMAND_BYTES = 1 * MIB  # the inputs of one activity, or of a run
 MAX_TASK_BYTES = 2 * MIB  # the commands of one workflow task
 MAX_RESULT_BYTES = 1 * MIB  # the result of one activity
 MAX_TAIL_BYTES = 256 * KIB  # items carried along in an activity's input or a run's outcome; the rest by query
+MAX_CONTEXT_BYTES = 256 * KIB  # a run's context
 MAX_PAGE_BYTES = 1 * MIB  # one answer of the transcript query
 MAX_DECISION_BYTES = 16 * KIB  # a signal or update; larger ones are ignored
 

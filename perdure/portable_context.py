@@ -20,8 +20,7 @@ from pydantic_core import to_jsonable_python
 
 from perdure.canonical import clean, encode
 from perdure.errors import ContextNotPortableError, UserError
-
-MAX_CONTEXT_BYTES = 256 * 1024
+from perdure.limits import MAX_CONTEXT_BYTES
 
 
 def context_state(context: Any) -> dict[str, Any] | None:

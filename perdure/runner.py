@@ -184,13 +184,18 @@ async def _start(wanted: _Wanted) -> Run:
     loop = asyncio.get_running_loop()
     host.lease(loop)
     run_id = wanted.run_id or new_run_id(wanted.agent.name)
-    lent = host.served.lent(run_id)
-    if lent is None or wanted.rerun:
+    earlier = host.served.lent(run_id)
+    lent = earlier
+    if lent is None or wanted.rerun or not lent.loop.is_running():
         lent = Lent(wanted.agent, wanted.config, wanted.context, loop)
         host.served.lend(run_id, lent)
     caller = Caller(run_id, wanted.agent, wanted.given, lent, wanted.max_turns)
     fields = {"snapshot": taken, "context": state}
-    return await host.call(_start_here(host, wanted, caller, fields))
+    try:
+        return await host.call(_start_here(host, wanted, caller, fields))
+    except Exception:
+        host.served.lend_back(run_id, earlier)  # the id may belong to a run that is served by other objects
+        raise
 
 
 async def _start_here(host: Host, wanted: _Wanted, caller: Caller, fields: dict[str, Any]) -> Run:
@@ -267,7 +272,7 @@ async def _resume(
 async def _lend_again(host: Host, run: Run, agent: Agent[Any], context: Any, config: RunConfig | None) -> Run:
     """Serves a waiting run with these objects, if this process does not serve it already."""
     lent = host.served.lent(run.id)
-    if lent is None:
+    if lent is None or not lent.loop.is_running():
         loop = asyncio.get_running_loop()
         host.lease(loop)
         lent = Lent(agent, config or RunConfig(), context, loop)

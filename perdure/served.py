@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -19,6 +20,9 @@ from perdure.settings import RunConfig
 from perdure.tool import FunctionTool
 
 _T = TypeVar("_T")
+
+_LOOK_SECONDS = 1.0  # between two looks whether the loop still runs
+_NO_LOOP = "The loop that this run's code belongs to does not run; the step is offered again."
 
 
 class AgentNotServed(PerdureError):
@@ -73,6 +77,13 @@ class ServedAgents:
     def lend(self, run_id: str, lent: Lent) -> None:
         """Serves one run with its caller's objects."""
         self._by_run[run_id] = lent
+
+    def lend_back(self, run_id: str, earlier: Lent | None) -> None:
+        """Serves a run as it was served before, or not at all."""
+        if earlier is None:
+            self._by_run.pop(run_id, None)
+        else:
+            self._by_run[run_id] = earlier
 
     def lent(self, run_id: str) -> Lent | None:
         """What was lent to a run."""
@@ -135,18 +146,38 @@ class ServedAgents:
         """Runs user code on the loop it belongs to and waits for it from the worker's loop.
 
         Raises:
+            AgentNotServed: The loop does not run, and the code has not begun.
             UserLoopEnded: The loop ended before the code did.
         """
         lent = self._by_run.get(run_id)
         loop = lent.loop if lent is not None else self._user_loop
-        if loop is None or loop.is_closed():
-            raise UserLoopEnded("The loop that this run's code belongs to has ended.")
-        running = asyncio.run_coroutine_threadsafe(work(), loop)
-        try:
-            return await asyncio.wrap_future(running)
-        except asyncio.CancelledError:
-            this = asyncio.current_task()
-            if this is not None and this.cancelling():
+        if loop is None or not loop.is_running():
+            raise AgentNotServed(_NO_LOOP)
+        return await _run_on(loop, work)
+
+
+async def _run_on(loop: asyncio.AbstractEventLoop, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    """Runs work on another loop; work that has not begun when that loop stops, or the wait is cancelled, never does."""
+    claim = threading.Lock()  # whoever takes it first decides whether the work begins: the loop, or who waits
+
+    async def begin() -> _T:
+        if not claim.acquire(blocking=False):
+            raise asyncio.CancelledError
+        return await work()
+
+    running = asyncio.run_coroutine_threadsafe(begin(), loop)
+    waiting = asyncio.wrap_future(running)
+    try:
+        while not (await asyncio.wait([waiting], timeout=_LOOK_SECONDS))[0]:
+            if not loop.is_running() and claim.acquire(blocking=False):
                 running.cancel()
-                raise
-            raise UserLoopEnded("The loop that this run's code belongs to ended while the code ran.") from None
+                raise AgentNotServed(_NO_LOOP)
+    except asyncio.CancelledError:
+        claim.acquire(blocking=False)
+        running.cancel()
+        raise
+    if not waiting.cancelled():
+        return waiting.result()
+    if claim.acquire(blocking=False):
+        raise AgentNotServed(_NO_LOOP)
+    raise UserLoopEnded("The loop that this run's code belongs to ended while the code ran.")

@@ -78,7 +78,7 @@ class AgentRun(Messages):
         length, size = self._scheduled
         if length != workflow.info().get_current_history_length():
             length, size = workflow.info().get_current_history_length(), 0
-        if size + command.size > MAX_TASK_BYTES:
+        if command.size <= MAX_COMMAND_BYTES and size + command.size > MAX_TASK_BYTES:
             return  # the loop names the step again after the next event, which begins another workflow task
         self._scheduled = (length, size + command.size)
         started(self.state, step.id)

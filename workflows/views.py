@@ -164,7 +164,7 @@ def _call(call: Call) -> CallView:
 def _told(decision: Decision) -> str:
     verb = "approved" if decision.approve else "rejected"
     by = f" by {decision.by}" if decision.by else ""
-    reason = f": {decision.reason}" if decision.reason else ""
+    reason = f": {_short(decision.reason, _SHOWN_CHARACTERS)}" if decision.reason else ""
     return f"{verb}{by} at {_time(decision.at)}{reason}"
 
 

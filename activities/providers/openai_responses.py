@@ -59,11 +59,15 @@ _UNFINISHED = {
 }
 
 
+# What the openai client reads when it is made.
+_ENVIRONMENT = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+
+
 class OpenAIResponses:
     """Models of OpenAI, and of compatible servers through `OPENAI_BASE_URL`.
 
     Without a client one is made at the first request, from the environment of that moment, so that no key is needed
-    to define agents or to start a worker.
+    to define agents or to start a worker; a key or address that changes in the environment is used from then on.
 
     Args:
         client: A client with settings of its own, as an Azure one. Whoever made it closes it.
@@ -72,6 +76,7 @@ class OpenAIResponses:
     def __init__(self, client: AsyncOpenAI | None = None) -> None:
         self._owns_client = client is None
         self._client = client.with_options(max_retries=0) if client else None
+        self._made_from: tuple[str | None, ...] = ()
 
     async def respond(self, request: ModelRequest) -> ModelAnswer:
         """Answers one request.
@@ -82,12 +87,19 @@ class OpenAIResponses:
             openai.OpenAIError: The provider refused, or could not be reached.
         """
         body = request_body(request)
-        if self._client is None:
-            self._client = _client_from_environment()
-        response = await self._client.post(
+        response = await (await self._current_client()).post(
             "/responses", cast_to=AsyncAPIResponse[bytes], content=body, options=_options(_settings(request))
         )
         return read_answer(await response.read(), response.headers.get("x-request-id"))
+
+    async def _current_client(self) -> AsyncOpenAI:
+        if self._client is not None and not self._owns_client:
+            return self._client
+        environment = tuple(os.environ.get(name) for name in _ENVIRONMENT)
+        if self._client is None or environment != self._made_from:
+            await self.close()
+            self._client, self._made_from = _client_from_environment(), environment
+        return self._client
 
     async def close(self) -> None:
         """Closes the connections; a client that was given stays open."""

@@ -23,7 +23,7 @@ from perdure.connection import Connection, connect
 from perdure.errors import ServerUnavailable
 from perdure.rooms import load_room
 from perdure.served import ServedAgents
-from perdure.server import server_status
+from perdure.server import data_home, server_status
 
 _log = logging.getLogger("perdure")
 _T = TypeVar("_T")
@@ -69,6 +69,7 @@ class Host:
         self._closing = False
         self._changing = asyncio.Lock()
         self._leases: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
+        self._threads: dict[asyncio.AbstractEventLoop, threading.Thread] = {}
         _at_exit(self.close)
 
     @classmethod
@@ -102,7 +103,8 @@ class Host:
         """Starts the embedded server again if it ends while this process serves runs."""
         while True:
             await asyncio.sleep(_KEEP_SECONDS)
-            if self._serving:
+            known = self._connection
+            if self._serving and known is not None and known.home == data_home():
                 with contextlib.suppress(ServerUnavailable):  # whoever waits for the server says so
                     await self.connection()
 
@@ -129,6 +131,7 @@ class Host:
     def lease(self, loop: asyncio.AbstractEventLoop) -> None:
         """Serves user code on this loop until it ends; called on the loop itself."""
         if loop not in self._leases:
+            self._threads[loop] = threading.current_thread()
             self._leases[loop] = loop.create_task(self._hold(loop), name="perdure serves this loop")
 
     async def _hold(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -136,8 +139,9 @@ class Host:
             await loop.create_future()
         finally:
             self._leases.pop(loop, None)
+            self._threads.pop(loop, None)
             if not self._leases and not self._closing:
-                with contextlib.suppress(asyncio.CancelledError):
+                with contextlib.suppress(asyncio.CancelledError, RuntimeError):
                     await asyncio.wait_for(self.call(self._after_last_loop()), _STOP_SECONDS)
 
     async def own_queue(self) -> str:
@@ -156,7 +160,8 @@ class Host:
         """Serves a dead process's queue; False while its owner lives or cannot be known to be dead."""
         if queue not in self._locks:
             home = (await self.connection()).home
-            if not (by_force or is_of_this_host(queue)) or not self._hold_lock(home, queue):
+            known = is_of_this_host(queue) and QueueLock(home / "queues", queue).exists()
+            if not (by_force or known) or not self._hold_lock(home, queue):
                 return False
             _log.info("serving queue %s, whose process has ended", queue)
         await self.serve(queue)
@@ -186,7 +191,7 @@ class Host:
         if not is_of_this_host(queue) or queue in self._locks:
             return False
         lock = QueueLock((await self.connection()).home / "queues", queue)
-        free = lock.acquire()
+        free = lock.exists() and lock.acquire()
         lock.release()
         return free
 
@@ -211,6 +216,8 @@ class Host:
     async def _after_last_loop(self) -> None:
         """The last loop of user code has ended: the workers of queues that are ours go on without taking steps."""
         async with self._changing:
+            if self._leases:  # another loop has come meanwhile
+                return
             for queue in list(self._serving):
                 await self._stop_worker(queue)
                 if queue in self._locks and not self._closing:
@@ -223,10 +230,16 @@ class Host:
         async with self._changing:
             await asyncio.gather(*(self._stop_worker(queue) for queue in list(self._serving)))
 
+    def _wait_for_threads(self) -> None:
+        """The interpreter waits for threads that are no daemons, so what their loops run goes on until then."""
+        while any(loop.is_running() and not thread.daemon for loop, thread in list(self._threads.items())):
+            time.sleep(_QUIET_SECONDS)
+
     def close(self) -> None:
         """Stops what runs here; registered for the interpreter's end."""
         if self._closing or self._pid != os.getpid():
             return
+        self._wait_for_threads()
         self._closing = True
         for loop, lease in list(self._leases.items()):
             if not loop.is_running() and not loop.is_closed():
@@ -254,7 +267,8 @@ async def _end(serving: _Serving) -> None:
 def _at_exit(close: Callable[[], None]) -> None:
     """Calls `close` when the interpreter ends, while thread pools still work: without them no worker can stop.
 
-    `atexit` comes too late for that: the pools end before it, by this very function of `threading`.
+    `atexit` comes too late for that: the pools end before it, by this very function of `threading`, whose callbacks run
+    in reverse order. So the pools' module must have been imported before, which `background` sees to.
     """
     register = getattr(threading, "_register_atexit", atexit.register)
     register(close)

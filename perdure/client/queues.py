@@ -42,6 +42,10 @@ class QueueLock:
         self._path = folder / f"{queue}.lock"
         self._descriptor: int | None = None
 
+    def exists(self) -> bool:
+        """Whether the queue's owner had this folder, so that the lock tells of it."""
+        return self._path.exists()
+
     def acquire(self) -> bool:
         """Takes the lock if nobody alive holds it."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,6 +56,7 @@ class QueueLock:
             os.close(descriptor)
             return False
         self._descriptor = descriptor
+        _held.add(self)
         return True
 
     def release(self) -> None:
@@ -59,15 +64,30 @@ class QueueLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+            _held.discard(self)
 
 
 def remove_old_locks(folder: Path) -> None:
     """Removes lock files of queues whose runs are past every retention."""
     limit = time.time() - RETENTION_DAYS * 24 * 3600
     for path in folder.glob(f"{_PREFIX}*.lock"):
-        if path.stat().st_mtime < limit:
+        lock = QueueLock(folder, path.stem)
+        if path.stat().st_mtime < limit and lock.acquire():  # a process may live longer than its file's age
             path.unlink(missing_ok=True)
+            lock.release()
 
 
 def _host() -> str:
     return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:60]
+
+
+_held: set[QueueLock] = set()
+
+
+def _let_go_in_child() -> None:
+    """A forked child shares its parent's locks, and would hold them after the parent's end."""
+    for lock in list(_held):
+        lock.release()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from perdure.canonical import encode
-from perdure.loop.state import LoopState
+from perdure.limits import MAX_CONTEXT_BYTES
+from perdure.loop.state import Failure, LoopState
 
 _WARNINGS_KEPT = 20
 
@@ -13,6 +16,7 @@ def close_turn_if_done(state: LoopState) -> None:
     if not state.calls or any(call.phase != "done" for call in state.calls):
         return
     changed_by: dict[str, str] = {}
+    context = dict(state.context or {})
     for call in state.calls:
         kind = "value" if call.output_is_value else "output"
         state.transcript.append(encode(call.output), kind, state.agent, state.turn)
@@ -20,8 +24,22 @@ def close_turn_if_done(state: LoopState) -> None:
             if name in changed_by:
                 warn(state, f"Calls {changed_by[name]} and {call.id} both changed context.{name}; the later one holds.")
             changed_by[name] = call.id
-            state.context = {**(state.context or {}), name: value}
+            context[name] = value
+    if changed_by:
+        _change_context(state, context)
     state.calls = []
+
+
+def _change_context(state: LoopState, context: dict[str, Any]) -> None:
+    size = len(encode(context))
+    if size <= MAX_CONTEXT_BYTES:
+        state.context = context
+        return
+    state.failure = state.failure or Failure(
+        "ContextNotPortableError",
+        f"With what the calls of turn {state.turn} changed, the context takes {size} bytes as JSON; at most "
+        f"{MAX_CONTEXT_BYTES} can travel. Keep large data in a store and only its key in the context.",
+    )
 
 
 def warn(state: LoopState, text: str) -> None:

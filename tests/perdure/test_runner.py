@@ -97,6 +97,28 @@ def test_run_sync_and_threads_at_once() -> None:
     assert Runner.run_sync(scripted("again"), "go").final_output == "again"
 
 
+def test_a_run_started_on_a_loop_that_has_ended_goes_on_on_the_next() -> None:
+    run_id, agent = fresh_id(), scripted(refund_call(), "done")
+    assert asyncio.run(Runner.run(agent, "go", run_id=run_id)).interruptions
+
+    async def go_on() -> Any:
+        run = await Runner.start(agent, "go", run_id=run_id)
+        await run.approve("1.0")
+        return await run.result()
+
+    assert asyncio.run(go_on()).final_output == "done"
+
+
+async def test_a_refused_start_leaves_the_run_that_has_the_id_as_it_was() -> None:
+    run_id, agent = fresh_id(), scripted(refund_call(), "done")
+    await Runner.run(agent, "go", run_id=run_id)
+    with pytest.raises(RunConflictError):
+        await Runner.start(scripted("x", name="Other"), "go", run_id=run_id, rerun=True)
+    run = await Runner.get(run_id)
+    await run.approve("1.0")
+    assert (await run.result()).final_output == "done"
+
+
 async def test_run_sync_inside_a_loop_says_what_to_do() -> None:
     with pytest.raises(RuntimeError, match=r"await Runner\.run there"):
         Runner.run_sync(scripted("x"), "go")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,7 +165,7 @@ def test_code_whose_loop_has_ended_is_not_run() -> None:
         raise AssertionError("must not run")
 
     asyncio.run(lend_and_end())
-    with pytest.raises(UserLoopEnded, match="has ended"):
+    with pytest.raises(AgentNotServed, match="does not run"):
         asyncio.run(served.on_user_loop("run-1", work))
 
 
@@ -171,8 +173,29 @@ async def test_a_worker_without_a_loop_for_user_code_runs_none() -> None:
     async def work() -> None:
         raise AssertionError("must not run")
 
-    with pytest.raises(UserLoopEnded):
+    with pytest.raises(AgentNotServed):
         await ServedAgents().on_user_loop("run-1", work)
+
+
+async def test_work_that_has_not_begun_when_its_loop_stops_never_begins() -> None:
+    served, other, begun = ServedAgents(), asyncio.new_event_loop(), []
+
+    async def work() -> None:
+        begun.append(1)
+
+    thread = threading.Thread(target=other.run_forever)
+    thread.start()
+    served.serve([SUPPORT], other)
+    other.call_soon_threadsafe(lambda: (other.stop(), time.sleep(0.2)))  # stops after this turn, with the work queued
+    with pytest.raises(AgentNotServed, match="offered again"):
+        await served.on_user_loop("run-1", work)
+    thread.join()
+    again = threading.Thread(target=other.run_forever)
+    again.start()
+    other.call_soon_threadsafe(other.stop)
+    again.join()
+    other.close()
+    assert begun == []
 
 
 async def test_user_code_is_cancelled_with_the_activity_that_waits_for_it() -> None:

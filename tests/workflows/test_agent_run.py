@@ -319,3 +319,21 @@ async def test_what_tools_change_in_the_context_is_seen_by_later_tools_and_the_c
     assert outputs(result) == ["zero,one", "zero,one,two"]
     assert context["words"] == ["zero", "one", "two"]
     assert result.context_wrapper.context is context
+
+
+async def test_whatever_a_tool_raises_is_never_tried_again() -> None:
+    class Unusual(BaseException):
+        pass
+
+    raised = Unusual("no Exception")
+    attempts: list[int] = []
+
+    @function_tool
+    async def odd() -> str:
+        """Raise what is no Exception."""
+        attempts.append(1)
+        raise raised
+
+    with pytest.raises(Unusual) as stopped:
+        await Runner.run(scripted(tool_call("odd", {}), tools=[odd]), "go")
+    assert (stopped.value, len(attempts)) == (raised, 1)

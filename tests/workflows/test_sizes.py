@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from perdure import ContextNotPortableError, Runner, ToolCallOutputItem, UserError, function_tool
+from perdure import ContextNotPortableError, RunContextWrapper, Runner, ToolCallOutputItem, UserError, function_tool
 from perdure.client.host import Host
 from perdure.limits import MAX_ITEM_BYTES
 from perdure.testing import ScriptedModel, tool_call
@@ -122,3 +122,16 @@ async def test_a_context_that_cannot_travel_is_refused_before_the_run_starts(con
 async def test_what_is_not_json_in_the_input_is_refused() -> None:
     with pytest.raises(UserError, match="type set is not JSON"):
         await Runner.run(scripted("never"), [{"role": "user", "content": {1, 2}}])
+
+
+async def test_a_context_that_grows_too_large_together_ends_the_run_and_says_so() -> None:
+    @function_tool
+    async def note(ctx: RunContextWrapper[dict[str, Any]], name: str) -> str:
+        """Note a lot."""
+        ctx.context[name] = name * 100_000
+        return "noted"
+
+    calls = [tool_call("note", {"name": letter}) for letter in "abcdefghij"]
+    context: dict[str, Any] = dict.fromkeys("abcdefghij", "")
+    with pytest.raises(ContextNotPortableError, match="With what the calls of turn 1 changed, the context takes"):
+        await Runner.run(scripted(calls, "never", tools=[note]), "go", context=context)
