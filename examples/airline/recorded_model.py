@@ -13,6 +13,7 @@ import argparse
 import json
 import logging
 import math
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -88,6 +89,13 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], handler: type[_Handler], model: RecordedModel) -> None:
         super().__init__(address, handler)
         self.model = model
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed in the middle of its request is no news; anything else is told as ever."""
+        if isinstance(sys.exception(), ConnectionError):
+            logger.debug("a client went away: %s", sys.exception())
+        else:
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
