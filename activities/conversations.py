@@ -13,18 +13,18 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
 from perdure.blobs import BlobStore, load_item
 from perdure.canonical import encode
+from perdure.contracts.converter import data_converter
 from perdure.contracts.run import PageRequest, TranscriptPage
-from perdure.contracts.steps import Cursor
+from perdure.contracts.steps import CALL_MODEL, CallModelInput, Cursor
 from perdure.transcript import chain
 
 _log = logging.getLogger("perdure")
-
-_PULL_TIMEOUT = timedelta(seconds=10)
 
 
 class Conversations:
@@ -34,8 +34,15 @@ class Conversations:
     (a reset run goes on from an earlier point) is pulled from the run again.
     """
 
-    def __init__(self, client: Client, blobs: BlobStore | None, max_bytes: int = 256 * 1024 * 1024) -> None:
+    def __init__(
+        self,
+        client: Client,
+        blobs: BlobStore | None,
+        max_bytes: int = 256 * 1024 * 1024,
+        pull_timeout: timedelta = timedelta(seconds=10),
+    ) -> None:
         self._client = client
+        self._pull_timeout = pull_timeout
         self._blobs = blobs
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -67,12 +74,11 @@ class Conversations:
         """The items up to the cursor, or to its base, asked of the run by pages and verified against the digest."""
         count, digest = (cursor.count, cursor.digest) if whole else (cursor.base_count, cursor.base)
         handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)
-        stored: list[bytes] = []
-        while len(stored) < count:
-            page = await _page(handle, len(stored), count)
-            if not page.entries:
-                break
-            stored += [encode(entry.item) for entry in page.entries]
+        try:
+            stored = await _by_pages(handle, count, self._pull_timeout)
+        except RPCError as error:
+            _log.warning("run %s does not tell its transcript (%s); reading its history", workflow_id, error)
+            stored = (await _from_history(handle))[:count]
         if chain(cursor.origin, stored) != digest:
             raise ApplicationError(
                 f"The run answered {len(stored)} of {count} items and they do not hash to {digest[:12]}….",
@@ -98,10 +104,37 @@ class Conversations:
         return items
 
 
-async def _page(handle: WorkflowHandle[Any, Any], start: int, upto: int) -> TranscriptPage:
+async def _by_pages(handle: WorkflowHandle[Any, Any], count: int, answer_within: timedelta) -> list[bytes]:
+    """The first `count` items as the run itself tells them."""
+    stored: list[bytes] = []
+    while len(stored) < count:
+        wanted = PageRequest(start=len(stored), upto=count)
+        try:
+            page = await handle.query("transcript", wanted, result_type=TranscriptPage, rpc_timeout=answer_within)
+        except WorkflowQueryFailedError as error:
+            text = f"The run did not tell its transcript: {error}"
+            raise ApplicationError(text, type="TranscriptUnavailable") from None
+        if not page.entries:
+            break
+        stored += [encode(entry.item) for entry in page.entries]
+    return stored
+
+
+async def _from_history(handle: WorkflowHandle[Any, Any]) -> list[bytes]:
+    """The items as the inputs of the model calls so far carried them; what none carried is missing.
+
+    Raises:
+        ApplicationError: `TranscriptUnavailable` if the history cannot be read either.
+    """
+    stored: list[bytes] = []
     try:
-        return await handle.query(
-            "transcript", PageRequest(start=start, upto=upto), result_type=TranscriptPage, rpc_timeout=_PULL_TIMEOUT
-        )
-    except Exception as error:  # whatever the reason, the conversation is not there and another attempt may get it
-        raise ApplicationError(f"The run did not tell its transcript: {error}", type="TranscriptUnavailable") from error
+        async for event in handle.fetch_history_events():
+            scheduled = event.activity_task_scheduled_event_attributes
+            if scheduled.activity_type.name == CALL_MODEL:
+                call: CallModelInput = data_converter.payload_converter.from_payload(
+                    scheduled.input.payloads[0], CallModelInput
+                )
+                stored[call.cursor.base_count :] = [encode(item) for item in call.items]
+    except RPCError as error:
+        raise ApplicationError(f"The history cannot be read: {error}", type="TranscriptUnavailable") from None
+    return stored
