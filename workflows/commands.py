@@ -144,8 +144,6 @@ def _tool_call(state: LoopState, call: Call) -> contracts.ToolCall:
         extras["arguments_blob"] = call.item["perdure_blob"]["sha256"]
     if call.tool.takes_context or call.tool.needs_approval == "rule":
         extras |= {"context": state.context, "usage": Tokens.of(state.usage)}
-    if call.tool.timeout_seconds is not None:
-        extras["timeout_seconds"] = call.tool.timeout_seconds
     if state.tool_output_format == "str":
         extras["output_format"] = "str"
     info = workflow.info()

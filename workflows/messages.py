@@ -57,7 +57,6 @@ class Messages:
     def __init__(self, run: Any) -> None:
         self.woken = False
         self.settings = RunSettings()
-        self._goal = ""
         self._ignored: list[str] = []
         self._early: list[_Early] = []
         self.state: LoopState

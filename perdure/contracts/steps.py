@@ -92,7 +92,6 @@ class ToolCall(Frozen):
     fingerprint: str
     arguments: str = ""
     arguments_blob: str | None = None
-    timeout_seconds: float | None = None
     output_format: Literal["json", "str"] = "json"
     idempotency_key: str = ""
     context: dict[str, Any] | None = None

@@ -72,7 +72,6 @@ def _absorb_outcome(state: LoopState, call: Call | None, outcome: Outcome, now: 
         case StepDeclined(reason):
             _absorb_declined(state, call, reason)
         case OutcomeUnknown() if call is not None:
-            call.outcome_unknown = True
             state.unknown_outcomes.append(call.id)
             answer_call(call, _UNKNOWN)
         case _:

@@ -81,7 +81,6 @@ class Call:
     output: dict[str, Any] | None = None
     output_is_value: bool = False
     context_changes: dict[str, Any] = field(default_factory=dict[str, Any])
-    outcome_unknown: bool = False
 
     @property
     def model_call_id(self) -> str:
