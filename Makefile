@@ -11,10 +11,11 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-index-url --no-emit-find-links
 
 # The tests in which runs run.
-RUNS := tests/workflows tests/end_to_end tests/cli tests/perdure/test_runner.py tests/examples/test_airline_demo.py
+RUNS := tests/workflows tests/end_to_end tests/cli tests/perdure/test_runner.py tests/examples/test_airline_demo.py \
+	tests/conformance/test_conformance.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test replayed check format worker bench chaos pins clean
+.PHONY: help setup demo test replayed conformance check format worker bench chaos pins clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +39,9 @@ test: $(READY) ## Run all tests but those of chaos
 
 replayed: $(READY) ## Run the tests of runs again, each run replayed from its history at every step
 	PERDURE_MAX_CACHED_WORKFLOWS=0 $(BIN)/pytest -m "not chaos" -n 3 --dist loadfile $(RUNS)
+
+conformance: $(READY) ## Run every scenario on the Agents SDK and on Perdure, and show where they differ
+	$(BIN)/python -m tests.conformance
 
 check: $(READY) ## Lint, formatting, types, import contracts, size budget
 	$(BIN)/ruff check .

@@ -64,17 +64,23 @@ def _max_cached(settings: WorkerSettings) -> int:
 
 
 def _activities(client: Client, served: ServedAgents, blobs: BlobStore | None) -> list[Callable[..., Any]]:
-    room = {name: load_room(f"activities.{name}") for name in ("call_model", "call_tool", "judge_call")}
-    room |= {name: load_room(f"activities.{name}") for name in ("snapshot_agents", "conversations", "definitions")}
+    names = (
+        "call_model",
+        "conversations",
+        "definitions",
+        "snapshot_agents",
+        "surroundings",
+        "transcripts",
+        "user_steps",
+    )
+    room = {name: load_room(f"activities.{name}") for name in names}
     definitions = room["definitions"].Definitions(client)
     conversations = room["conversations"].Conversations(client, blobs)
+    around = room["surroundings"].Surroundings(served, conversations, blobs)
     providers = load_room("activities.providers.dispatch").Providers(served)
-    calls = room["call_tool"].CallTool(served, blobs)
-    model = room["call_model"].CallModel(served, conversations, definitions, providers, blobs)
     return [
-        model.call_model,
-        calls.call_tool,
-        room["judge_call"].JudgeCall(served, calls).judge_call,
+        room["call_model"].CallModel(around, definitions, providers).call_model,
+        room["user_steps"].UserSteps(around, room["transcripts"].Transcripts(client, blobs)).do,
         room["snapshot_agents"].SnapshotAgents(served, definitions).snapshot_agents,
     ]
 

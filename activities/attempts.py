@@ -8,7 +8,7 @@ import logging
 import traceback
 from collections.abc import AsyncGenerator, Callable, Generator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -24,18 +24,46 @@ _TRACEBACK_CHARACTERS = 8000
 _QUIET = ApplicationErrorCategory.BENIGN  # the caller gets the error, or our log has it; Temporal's need not repeat it
 
 
+class Unavailable(ApplicationError):
+    """What a step needs cannot be had now, as an answer of the run; another attempt may get it."""
+
+
+class Progress:
+    """What an attempt leaves to the next one of the same step, should there be one."""
+
+    def __init__(self) -> None:
+        self._noted: dict[str, Any] = {}
+        for detail in activity.info().heartbeat_details[:1]:
+            if isinstance(detail, dict):
+                self._noted.update(cast("dict[str, Any]", detail))
+
+    def noted(self, name: str) -> Any:
+        """What this attempt or an earlier one noted under a name; `None` if none did."""
+        return self._noted.get(name)
+
+    def note(self, name: str, value: Any) -> None:
+        """Tells the server, with a heartbeat, what the next attempt shall know."""
+        self._noted[name] = value
+        self.beat()
+
+    def beat(self) -> None:
+        """Sends a heartbeat; each carries all that was noted, as the last one counts."""
+        activity.heartbeat(*([self._noted] if self._noted else []))
+
+
 @contextlib.asynccontextmanager
-async def heartbeats() -> AsyncGenerator[None]:
+async def heartbeats() -> AsyncGenerator[Progress]:
     """Heartbeats every second from the worker's own loop, which user code cannot block."""
+    progress = Progress()
 
     async def beat() -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)  # first: a step that takes less than a second sends none
-            activity.heartbeat()
+            progress.beat()
 
     beating = asyncio.create_task(beat())
     try:
-        yield
+        yield progress
     finally:
         beating.cancel()
 
@@ -54,7 +82,7 @@ def told(served: ServedAgents, judge: Callable[[BaseException], ApplicationError
         raise declined(error) from None
     except (UserLoopEnded, KeyboardInterrupt, SystemExit) as error:  # the process ends, and the attempt with it
         raise passing_error(error) from None
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, Unavailable):
         raise
     except BaseException as error:  # noqa: BLE001  whatever was raised, the run is told
         raise (final_error(served, error) if judge is None else judge(error)) from None

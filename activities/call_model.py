@@ -1,145 +1,164 @@
-"""One request to the model: resolve what is dynamic, bring the conversation, ask, hand back what is new."""
+"""One request to the model: bring the conversation, resolve what is dynamic, ask, hand back what is new."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from perdure.agent import Agent
-from perdure.blobs import BlobStore, store_items
-from perdure.context import RunContextWrapper
+from perdure.agent_output import output_schema_of
+from perdure.blobs import store_items
 from perdure.contracts.run import Tokens
 from perdure.contracts.steps import CALL_MODEL, CallModelInput, CallModelOutput
 from perdure.definition import AgentDefinition
-from perdure.errors import UserError
 from perdure.limits import MAX_RESULT_BYTES
-from perdure.model import DEFAULT_MODEL, ModelAnswer, ModelRequest
-from perdure.served import ServedAgents
+from perdure.model import Model, ModelAnswer, ModelRequest
+from perdure.served import AgentNotServed, UserLoopEnded
 from perdure.settings import ModelSettings
+from perdure.snapshot import live_handoffs, without_hidden
 from perdure.tool import FunctionTool
+from perdure.usage import RequestUsage, Usage
 
 from .attempts import final_error, heartbeats, passing_error, told
-from .conversations import Conversations
 from .definitions import Definitions
-from .providers.dispatch import Providers
+from .model_answers import accept
+from .model_inputs import Prepared, prepare
+from .providers.dispatch import LiveParts, Providers
 from .providers.failures import classify
+from .providers.retries import FailedCall, RetryVerdict, judge_retry
+from .providers.wiring import is_wired
+from .surroundings import Surroundings, context_changes
 
 _ANSWER_BYTES = MAX_RESULT_BYTES - 64 * 1024  # room for what stands around the items
 
 
-@dataclass(frozen=True, slots=True)
-class _Resolved:
-    """What the functions of the user said for this request."""
+class _Judged(Exception):
+    """A model call that failed, with what the user's retry policy said about it."""
 
-    instructions: str | None
-    disabled: list[str]
+    def __init__(self, error: Exception, verdict: RetryVerdict) -> None:
+        super().__init__(verdict.failure.message)
+        self.error = error
+        self.verdict = verdict
 
 
 class CallModel:
     """Asks models."""
 
-    def __init__(
-        self,
-        served: ServedAgents,
-        conversations: Conversations,
-        definitions: Definitions,
-        providers: Providers,
-        blobs: BlobStore | None,
-    ) -> None:
-        self._served = served
-        self._conversations = conversations
+    def __init__(self, around: Surroundings, definitions: Definitions, providers: Providers) -> None:
+        self._around = around
         self._definitions = definitions
         self._providers = providers
-        self._blobs = blobs
 
     @activity.defn(name=CALL_MODEL)
     async def call_model(self, call: CallModelInput) -> CallModelOutput:
         """Asks the model and returns its answer in stored form."""
-        info = activity.info()
-        workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
-        async with heartbeats():
-            definition = await self._definitions.definition(workflow_id, run_id, call.definition)
-            conversation = await self._conversations.items(workflow_id, run_id, call.cursor, call.items)
-            with told(self._served, self._failure):
-                resolved = await self._resolve(workflow_id, call, definition)
-                request = _request(definition, resolved, call, conversation)
-                answer = await self._providers.respond(workflow_id, call.agent, definition, request)
-                return self._output(answer, resolved)
+        execution = activity.info().workflow_run_id or ""
+        served = self._around.served
+        async with heartbeats() as progress:
+            definition = await self._definitions.definition(self._around.run_id, execution, call.definition)
+            items = await self._around.conversation(call, call.cursor, call.items)
+            with told(served):
+                prepared = await prepare(self._around, call, definition, items, progress)
+            with told(served, self._failure):
+                answer = await self._ask(call, definition, prepared)
+            with told(served):
+                invalid = await accept(self._around, call, definition, prepared, answer)
+                return self._output(call, prepared, answer, invalid)
+
+    async def _ask(self, call: CallModelInput, definition: AgentDefinition, prepared: Prepared) -> ModelAnswer:
+        member = prepared.member
+        live = LiveParts(member.agent, member.config)
+        model = self._providers.model(definition, live)
+        if not is_wired(model):
+            live = _live_parts(prepared, definition)
+        request = _request(definition, call, prepared)
+        try:
+            answer = await self._providers.respond(self._around.run_id, definition, request, live)
+        except (AgentNotServed, UserLoopEnded):
+            raise
+        except Exception as error:
+            if definition.retry is None:
+                raise
+            raise _Judged(error, await self._judge(error, model, request, prepared)) from None
+        return answer if definition.retry is None else _with_failed_attempts(answer, activity.info().attempt - 1)
+
+    async def _judge(self, error: Exception, model: Model, request: ModelRequest, prepared: Prepared) -> RetryVerdict:
+        member = prepared.member
+        settings = member.agent.model_settings.resolve(member.config.model_settings)
+        failed = FailedCall(
+            error, activity.info().attempt, model, request.previous_response_id, request.conversation_id
+        )
+        return await self._around.on_user_loop(lambda: judge_retry(failed, settings.retry))
 
     def _failure(self, error: BaseException) -> ApplicationError:
-        failure = classify(error, datetime.now(UTC))
-        if not failure.retryable:
-            return final_error(self._served, error, failure.message)
-        return passing_error(
-            error, type=failure.type, message=failure.message, after_seconds=failure.retry_after_seconds
-        )
+        if isinstance(error, _Judged):
+            failure, again, after = error.verdict.failure, error.verdict.again, error.verdict.after_seconds
+            error = error.error
+        else:
+            failure = classify(error, datetime.now(UTC))
+            again, after = failure.retryable, failure.retry_after_seconds
+        if not again:
+            return final_error(self._around.served, error, failure.message)
+        return passing_error(error, type=failure.type, message=failure.message, after_seconds=after)
 
-    async def _resolve(self, workflow_id: str, call: CallModelInput, definition: AgentDefinition) -> _Resolved:
-        if not definition.calls_user_code:
-            return _Resolved(definition.instructions, [])
-        agent = self._served.agent(workflow_id, call.agent)
-        usage = (call.usage or Tokens()).usage()
-        context = RunContextWrapper(self._served.context(workflow_id, call.context), usage)
-        return await self._served.on_user_loop(workflow_id, lambda: _evaluate(agent, definition, context))
-
-    def _output(self, answer: ModelAnswer, resolved: _Resolved) -> CallModelOutput:
-        extras: dict[str, Any] = {"disabled": resolved.disabled} if resolved.disabled else {}
-        if answer.response_id is not None:
-            extras["response_id"] = answer.response_id
-        if answer.request_id is not None:
-            extras["request_id"] = answer.request_id
-        items = store_items(answer.items, self._blobs, _ANSWER_BYTES)
+    def _output(
+        self, call: CallModelInput, prepared: Prepared, answer: ModelAnswer, invalid: str | None
+    ) -> CallModelOutput:
+        extras: dict[str, Any] = {} if prepared.context is None else context_changes(call, prepared.context)
+        optional = {
+            "disabled": prepared.resolved.disabled or None,
+            "response_id": answer.response_id,
+            "request_id": answer.request_id,
+            "invalid_output": invalid,
+        }
+        extras |= {name: value for name, value in optional.items() if value is not None}
+        items = store_items(answer.items, self._around.blobs, _ANSWER_BYTES)
         return CallModelOutput(items=items, usage=Tokens.of(answer.usage), **extras)
 
 
-async def _evaluate(agent: Agent[Any], definition: AgentDefinition, context: RunContextWrapper[Any]) -> _Resolved:
-    instructions = definition.instructions
-    if definition.instructions_by_rule:
-        instructions = await _instructions(agent, context)
-    disabled = [
-        tool.name
-        for tool in agent.tools
-        if isinstance(tool, FunctionTool)
-        and callable(tool.is_enabled)
-        and not await _value(tool.is_enabled, context, agent)
-    ]
-    return _Resolved(instructions, disabled)
-
-
-async def _instructions(agent: Agent[Any], context: RunContextWrapper[Any]) -> str:
-    rule = cast("Callable[..., Any]", agent.instructions)
-    count = len(inspect.signature(rule).parameters)
-    if count != 2:  # noqa: PLR2004  context and agent
-        raise TypeError(
-            f"Instructions of agent {agent.name!r} take {count} parameters; they must take (context, agent)"
-        )
-    text = await _value(rule, context, agent)
-    if not isinstance(text, str):
-        raise UserError(f"Instructions of agent {agent.name!r} returned {type(text).__name__}; return a str.")
-    return text
-
-
-async def _value(function: Callable[..., Any], *arguments: Any) -> Any:
-    result = function(*arguments)
-    return await result if inspect.isawaitable(result) else result
-
-
-def _request(definition: AgentDefinition, resolved: _Resolved, call: CallModelInput, conversation: Any) -> ModelRequest:
+def _request(definition: AgentDefinition, call: CallModelInput, prepared: Prepared) -> ModelRequest:
+    resolved = prepared.resolved
     settings = ModelSettings.from_json(definition.settings)
     if call.forget_tool_choice:
         settings.tool_choice = None
-    offered = [tool for tool in definition.tools if tool.name not in resolved.disabled]
+    offered = [tool for tool in definition.tools if tool.hosted or tool.name not in resolved.disabled_tools]
+    handoffs = [each for each in definition.handoffs if each.tool_name not in resolved.disabled_handoffs]
     return ModelRequest(
-        model=definition.model or DEFAULT_MODEL,
-        instructions=resolved.instructions,
-        input=conversation,
-        tools=[tool.wire for tool in offered],
+        model=definition.model,
+        instructions=prepared.instructions,
+        input=prepared.items,
+        tools=[tool.wire for tool in offered] + [handoff.wire for handoff in handoffs],
         settings=settings,
         include=[value for tool in offered for value in tool.include],
+        output_format=definition.output_format,
+        previous_response_id=call.previous_response_id,
+        conversation_id=call.conversation_id,
+        prompt=resolved.prompt,
+        prompt_cache_key=call.prompt_cache_key,
+        is_repeated=activity.info().attempt > 1,
     )
+
+
+def _live_parts(prepared: Prepared, definition: AgentDefinition) -> LiveParts:
+    """The user's objects behind a request, for a model of the user's own."""
+    agent, resolved = prepared.member.agent, prepared.resolved
+    tools = {tool.name for tool in definition.tools if not tool.hosted} - resolved.disabled_tools
+    handoffs = {each.tool_name for each in definition.handoffs} - resolved.disabled_handoffs
+    return LiveParts(
+        agent=agent,
+        config=prepared.member.config,
+        tools=[tool for tool in without_hidden(agent) if not isinstance(tool, FunctionTool) or tool.name in tools],
+        handoffs=[handoff for handoff in live_handoffs(agent) if handoff.tool_name in handoffs],
+        output_schema=output_schema_of(agent.output_type),
+    )
+
+
+def _with_failed_attempts(answer: ModelAnswer, failed: int) -> ModelAnswer:
+    """The answer with the usage of the attempts before it, which the user's retry settings asked for."""
+    nothing = [RequestUsage(0, 0, 0) for _ in range(failed)]
+    usage = Usage(requests=failed, request_usage_entries=nothing)
+    usage.add(answer.usage)
+    return replace(answer, usage=usage)

@@ -11,18 +11,19 @@ import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
-from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from perdure.blobs import BlobStore, load_item
 from perdure.canonical import encode
 from perdure.contracts.converter import data_converter
-from perdure.contracts.run import PageRequest, TranscriptPage
+from perdure.contracts.run import PageEntry, PageRequest, ResponseView, TranscriptPage
 from perdure.contracts.steps import CALL_MODEL, CallModelInput, Cursor
 from perdure.transcript import chain
+
+from .attempts import Unavailable
 
 _log = logging.getLogger("perdure")
 
@@ -48,39 +49,58 @@ class Conversations:
         self._bytes = 0
         self._by_digest: OrderedDict[str, list[bytes]] = OrderedDict()
 
-    async def items(self, workflow_id: str, run_id: str, cursor: Cursor, new: list[dict[str, Any]]) -> Sequence[bytes]:
-        """The conversation up to the cursor, each item in the form that the model gets.
+    async def items(
+        self, workflow_id: str, run_id: str, cursor: Cursor, new: list[dict[str, Any]], path: str = ""
+    ) -> Sequence[bytes]:
+        """The conversation from the cursor's start up to its end, each item in the form that the model gets.
+
+        Args:
+            workflow_id: The run.
+            run_id: Its execution.
+            cursor: Which conversation.
+            new: The items after the cursor's base, in stored form.
+            path: Which agent as a tool it belongs to; empty for the run itself.
 
         Raises:
-            ApplicationError: `TranscriptUnavailable` if the run did not answer, `TranscriptMismatch` if what it
+            Unavailable: `TranscriptUnavailable` if the run did not answer, `TranscriptMismatch` if what it
                 answered is not what the cursor names; both are worth another attempt.
         """
+        if cursor.start and cursor.start >= cursor.base_count:  # the provider keeps the rest: nothing is looked for
+            stored = [encode(item) for item in new]
+            if chain(cursor.base, stored) == cursor.digest:
+                return [await self._load(item) for item in stored[cursor.start - cursor.base_count :]]
+        return (await self._whole(workflow_id, run_id, cursor, new, path))[cursor.start :]
+
+    async def _whole(
+        self, workflow_id: str, run_id: str, cursor: Cursor, new: list[dict[str, Any]], path: str
+    ) -> Sequence[bytes]:
         if cursor.digest not in self._by_digest:
             stored = [encode(item) for item in new]
             if chain(cursor.base, stored) != cursor.digest:
                 _log.warning("run %s: new items do not hash to their digest; asking the run", workflow_id)
-                self._remember(cursor.digest, await self._pull(workflow_id, run_id, cursor, whole=True))
+                self._remember(cursor.digest, await self._pull(workflow_id, run_id, cursor, path, whole=True))
             else:
                 loaded = [await self._load(item) for item in stored]
                 base = self._forget(cursor.base) if cursor.base_count else []
                 if base is None:
-                    base = await self._pull(workflow_id, run_id, cursor, whole=False)
+                    base = await self._pull(workflow_id, run_id, cursor, path, whole=False)
                 base.extend(loaded)
                 self._remember(cursor.digest, base)
         self._by_digest.move_to_end(cursor.digest)
         return tuple(self._by_digest[cursor.digest])
 
-    async def _pull(self, workflow_id: str, run_id: str, cursor: Cursor, *, whole: bool) -> list[bytes]:
+    async def _pull(self, workflow_id: str, run_id: str, cursor: Cursor, path: str, *, whole: bool) -> list[bytes]:
         """The items up to the cursor, or to its base, asked of the run by pages and verified against the digest."""
         count, digest = (cursor.count, cursor.digest) if whole else (cursor.base_count, cursor.base)
         handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)
         try:
-            stored = await _by_pages(handle, count, self._pull_timeout)
+            wanted = PageRequest(path=path, epoch=cursor.epoch, upto=count)
+            stored = [encode(entry.item) for entry in (await ask_by_pages(handle, wanted, self._pull_timeout)).entries]
         except RPCError as error:
             _log.warning("run %s does not tell its transcript (%s); reading its history", workflow_id, error)
-            stored = (await _from_history(handle))[:count]
+            stored = (await _from_history(handle, path, cursor.epoch))[:count]
         if chain(cursor.origin, stored) != digest:
-            raise ApplicationError(
+            raise Unavailable(
                 f"The run answered {len(stored)} of {count} items and they do not hash to {digest[:12]}….",
                 type="TranscriptMismatch",
             )
@@ -104,27 +124,44 @@ class Conversations:
         return items
 
 
-async def _by_pages(handle: WorkflowHandle[Any, Any], count: int, answer_within: timedelta) -> list[bytes]:
-    """The first `count` items as the run itself tells them."""
-    stored: list[bytes] = []
-    while len(stored) < count:
-        wanted = PageRequest(start=len(stored), upto=count)
+class Said(NamedTuple):
+    """What a run told of a transcript: the items, in stored form, and the model's answers."""
+
+    entries: list[PageEntry]
+    responses: list[ResponseView]
+
+
+async def ask_by_pages(
+    handle: WorkflowHandle[Any, Any], wanted: PageRequest, answer_within: timedelta = timedelta(seconds=10)
+) -> Said:
+    """The items of a transcript up to `wanted.upto`, as the run itself tells them.
+
+    Raises:
+        Unavailable: `TranscriptUnavailable` if the run did not answer; worth another attempt.
+        RPCError: No worker or server answered.
+    """
+    said = Said([], [])
+    upto = wanted.upto
+    while upto is None or len(said.entries) < upto:
+        asked = wanted.model_copy(update={"start": len(said.entries)})
         try:
-            page = await handle.query("transcript", wanted, result_type=TranscriptPage, rpc_timeout=answer_within)
+            page = await handle.query("transcript", asked, result_type=TranscriptPage, rpc_timeout=answer_within)
         except WorkflowQueryFailedError as error:
             text = f"The run did not tell its transcript: {error}"
-            raise ApplicationError(text, type="TranscriptUnavailable") from None
-        if not page.entries:
+            raise Unavailable(text, type="TranscriptUnavailable") from None
+        known = {(each.agent, each.turn, each.first) for each in said.responses}
+        said.responses.extend(each for each in page.responses if (each.agent, each.turn, each.first) not in known)
+        said.entries.extend(page.entries)
+        if not page.entries or len(said.entries) >= page.count:
             break
-        stored += [encode(entry.item) for entry in page.entries]
-    return stored
+    return said
 
 
-async def _from_history(handle: WorkflowHandle[Any, Any]) -> list[bytes]:
+async def _from_history(handle: WorkflowHandle[Any, Any], path: str, epoch: int) -> list[bytes]:
     """The items as the inputs of the model calls so far carried them; what none carried is missing.
 
     Raises:
-        ApplicationError: `TranscriptUnavailable` if the history cannot be read either.
+        Unavailable: `TranscriptUnavailable` if the history cannot be read either.
     """
     stored: list[bytes] = []
     try:
@@ -134,7 +171,8 @@ async def _from_history(handle: WorkflowHandle[Any, Any]) -> list[bytes]:
                 call: CallModelInput = data_converter.payload_converter.from_payload(
                     scheduled.input.payloads[0], CallModelInput
                 )
-                stored[call.cursor.base_count :] = [encode(item) for item in call.items]
+                if (call.path, call.cursor.epoch) == (path, epoch):
+                    stored[call.cursor.base_count :] = [encode(item) for item in call.items]
     except RPCError as error:
-        raise ApplicationError(f"The history cannot be read: {error}", type="TranscriptUnavailable") from None
+        raise Unavailable(f"The history cannot be read: {error}", type="TranscriptUnavailable") from None
     return stored

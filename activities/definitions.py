@@ -6,10 +6,11 @@ from collections import OrderedDict
 from datetime import timedelta
 
 from temporalio.client import Client
-from temporalio.exceptions import ApplicationError
 
 from perdure.contracts.run import RunInput
 from perdure.definition import AgentDefinition, Snapshot
+
+from .attempts import Unavailable
 
 _KEPT = 1000
 
@@ -33,12 +34,12 @@ class Definitions:
         """The definition with this digest.
 
         Raises:
-            ApplicationError: `DefinitionUnavailable` if the run did not tell it; worth another attempt.
+            Unavailable: `DefinitionUnavailable` if the run did not tell it; worth another attempt.
         """
         if digest not in self._by_digest:
             await self._ask(workflow_id, run_id)
         if digest not in self._by_digest:
-            raise ApplicationError(f"The run has no agent with definition {digest}.", type="DefinitionUnavailable")
+            raise Unavailable(f"The run has no agent with definition {digest}.", type="DefinitionUnavailable")
         return self._by_digest[digest]
 
     async def _ask(self, workflow_id: str, run_id: str) -> None:
@@ -47,6 +48,6 @@ class Definitions:
             answer = await handle.query("definition", result_type=RunInput, rpc_timeout=timedelta(seconds=10))
         except Exception as error:  # whatever the reason, another attempt may get it
             text = f"The run did not tell its agents: {error}"
-            raise ApplicationError(text, type="DefinitionUnavailable") from error
+            raise Unavailable(text, type="DefinitionUnavailable") from error
         if answer.snapshot is not None:
             self.remember(answer.snapshot)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias
+
+from typing_extensions import Unpack
 
 from perdure.context import RunContextWrapper, TContext
 from perdure.model import Model
 from perdure.settings import ModelSettings
-from perdure.tool import Tool
+from perdure.tool import FunctionTool, Tool
+
+if TYPE_CHECKING:
+    from perdure.agent_tool import AgentToolOptions
 
 Instructions: TypeAlias = str | Callable[[RunContextWrapper[Any], "Agent[Any]"], str | Awaitable[str]] | None
 
@@ -25,14 +30,24 @@ class Agent(Generic[TContext]):
         model: A model's name, a `Model` object, or `None` for the default.
         model_settings: Sent with each request.
         tools: What the model may call.
-        tool_use_behavior: What follows a tool call; `"run_llm_again"`: the model is asked again.
+        prompt: A prompt kept by the provider (id, version, variables), or a function of its data that gives one.
+        handoffs: The agents that may take over, or `handoff(...)` for more to say about it.
+        input_guardrails: Checked on the run's input, if the run starts with this agent.
+        output_guardrails: Checked on the final output, if this agent makes it.
+        output_type: The type of the final output; `None` and `str` mean text.
+        hooks: Told what happens to this agent.
+        tool_use_behavior: What follows a tool call: `"run_llm_again"`, `"stop_on_first_tool"`,
+            `{"stop_at_tool_names": [...]}` or a function of (context, results).
         reset_tool_choice: Forget a forced `tool_choice` once the agent has used a tool, so that it can finish.
     """
 
     name: str
     handoff_description: str | None = None
     tools: list[Tool] = field(default_factory=list[Tool])
+    mcp_servers: list[Any] = field(default_factory=list[Any])
+    mcp_config: dict[str, Any] = field(default_factory=dict[str, Any])
     instructions: Instructions = None
+    prompt: Any | None = None
     handoffs: list[Any] = field(default_factory=list[Any])
     model: str | Model | None = None
     model_settings: ModelSettings = field(default_factory=ModelSettings)
@@ -62,3 +77,17 @@ class Agent(Generic[TContext]):
     def clone(self, **changes: Any) -> Agent[TContext]:
         """A copy with changes; lists that are not given are shared with this agent."""
         return dataclasses.replace(self, **changes)
+
+    def as_tool(
+        self, tool_name: str | None, tool_description: str | None, **options: Unpack[AgentToolOptions]
+    ) -> FunctionTool:
+        """This agent as a tool of another: called with an input, it runs to its end and its output is the tool's.
+
+        Args:
+            tool_name: The tool's name; by default one made of the agent's.
+            tool_description: What it does, for the calling model.
+            options: See `AgentToolOptions`.
+        """
+        from perdure.agent_tool import agent_as_tool
+
+        return agent_as_tool(self, tool_name, tool_description, **options)

@@ -6,6 +6,7 @@ input). From then on it only has to be copied: parsing these bytes and writing t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from typing import Any, cast
@@ -65,3 +66,8 @@ def _bounded_integer(value: int) -> int:
     if value.bit_length() > MAX_INTEGER_BITS:
         raise UserError(f"An integer of {value.bit_length()} bits is too long for JSON; send it as a string.")
     return value
+
+
+def digest_of(value: Any) -> str:
+    """A short name for a JSON value: 16 hex digits of the SHA-256 of its canonical bytes."""
+    return hashlib.sha256(canonical(value)).hexdigest()[:16]

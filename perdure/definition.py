@@ -6,24 +6,74 @@ ends, whatever is deployed meanwhile; what is a function is named by it and eval
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from perdure.agent import Agent
-from perdure.canonical import canonical
-from perdure.errors import UserError
-from perdure.model import Model
-from perdure.settings import RunConfig
-from perdure.tool import FunctionTool, Tool
+from perdure.canonical import digest_of
 
 
 class Frozen(BaseModel):
     """A value that crosses a process border: fields are only ever added, with defaults."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class GuardrailDefinition(Frozen):
+    """A guardrail: its name, and whether it runs beside the first model call (input guardrails only)."""
+
+    name: str
+    parallel: bool = False
+
+
+class RunRules(Frozen):
+    """What of a `RunConfig`, of run hooks and of error handlers the loop has to know; for agents as tools, too.
+
+    Attributes:
+        hooks: The events that the run's hooks listen to, as `"on_agent_start"`.
+        handoff_filter: Whether a run-wide filter edits what the next agent gets.
+        nest_handoffs: Whether the next agent gets the conversation so far as one message.
+        filters_model_input: Whether a function edits each request.
+        formats_errors: Whether a function words what the model is told of rejected and unknown calls.
+        tell_unknown_tools: Whether the model is told of a tool that it does not have, instead of ending the run.
+        guardrails_before_approval: Whether tool input guardrails run before a human is asked, and not only after.
+        max_parallel_tools: How many function tools of a response run at once.
+        omit_reasoning_ids: Whether later requests leave the ids of reasoning items out.
+        error_handlers: The kinds of errors that a function may turn into a final output.
+    """
+
+    input_guardrails: tuple[GuardrailDefinition, ...] = ()
+    output_guardrails: tuple[GuardrailDefinition, ...] = ()
+    hooks: tuple[str, ...] = ()
+    handoff_filter: bool = False
+    nest_handoffs: bool = False
+    filters_model_input: bool = False
+    formats_errors: bool = False
+    tell_unknown_tools: bool = False
+    guardrails_before_approval: bool = False
+    max_parallel_tools: int | None = None
+    omit_reasoning_ids: bool = False
+    error_handlers: tuple[str, ...] = ()
+
+
+class AgentToolDefinition(Frozen):
+    """An agent as a tool: which agent runs when it is called, and how.
+
+    Attributes:
+        agent: The agent's key in the snapshot.
+        on_failure: What a failed run becomes: a text of ours, one that a function of the user makes, or the outer
+            run's own failure.
+        builds_input: Whether functions or types of the user make the input from the arguments.
+        extracts_output: Whether a function of the user makes the output.
+    """
+
+    agent: str
+    max_turns: int | None = 10
+    on_failure: Literal["text", "function", "raise"] = "text"
+    builds_input: bool = False
+    extracts_output: bool = False
+    rules: RunRules = RunRules()
 
 
 class ToolDefinition(Frozen):
@@ -35,6 +85,7 @@ class ToolDefinition(Frozen):
         needs_approval: Whether a call waits for a decision; `"rule"`: a function of the user says so for each call.
         effect: `"once"`: a call whose worker was lost is never repeated.
         enabled_by_rule: Whether a function of the user says on each turn if the tool is offered.
+        agent: The agent that runs when the tool is called, if it is one.
         fingerprint: Names this very definition; a worker whose tool differs does not run the call.
     """
 
@@ -47,7 +98,38 @@ class ToolDefinition(Frozen):
     timeout_seconds: float | None = None
     takes_context: bool = False
     enabled_by_rule: bool = False
+    input_guardrails: tuple[str, ...] = ()
+    output_guardrails: tuple[str, ...] = ()
+    agent: AgentToolDefinition | None = None
     fingerprint: str = ""
+
+
+class HandoffDefinition(Frozen):
+    """A handoff as the model sees it: a tool whose call makes another agent the active one.
+
+    Attributes:
+        agent: The other agent's key in the snapshot; `None` if only a function of the user can tell.
+        invokes: Whether a function of the user is called.
+        filters: Whether a function of the user edits what the next agent gets.
+        nest: Whether the next agent gets the conversation so far as one message; `None`: as the run says.
+    """
+
+    tool_name: str
+    wire: dict[str, Any]
+    agent: str | None = None
+    invokes: bool = False
+    filters: bool = False
+    nest: bool | None = None
+    enabled_by_rule: bool = False
+
+
+class RetryDefinition(Frozen):
+    """How often and after how long a failed model call is repeated, in Temporal's terms."""
+
+    attempts: int
+    initial_seconds: float = 1.0
+    multiplier: float = 2.0
+    longest_seconds: float = 60.0
 
 
 class AgentDefinition(Frozen):
@@ -55,111 +137,65 @@ class AgentDefinition(Frozen):
 
     Attributes:
         instructions: The system prompt, unless a function makes it.
-        instructions_by_rule: Whether a function of the user makes it on each turn.
+        instructions_by_rule: Whether a function of the user makes it on each turn; `prompt_by_rule` likewise.
         model: The model's name; `None` with `model_object`: an object of the deployed agent.
         settings: `ModelSettings` as JSON, the run's laid over the agent's.
+        output_format: The output type as the Responses API's `text.format`; `None` for plain text.
+        tool_use: What follows a tool call: the model, the end of the run, or what a function of the user says.
+        stop_at: The tools whose output ends the run.
+        hooks: The events that the agent's own hooks listen to, by the names of the run's hooks.
     """
 
     name: str
     instructions: str | None = None
     instructions_by_rule: bool = False
+    prompt: dict[str, Any] | None = None
+    prompt_by_rule: bool = False
     model: str | None = None
     model_object: bool = False
     settings: dict[str, Any] = {}
+    retry: RetryDefinition | None = None
     tools: tuple[ToolDefinition, ...] = ()
+    handoffs: tuple[HandoffDefinition, ...] = ()
+    input_guardrails: tuple[GuardrailDefinition, ...] = ()
+    output_guardrails: tuple[GuardrailDefinition, ...] = ()
+    output_format: dict[str, Any] | None = None
+    tool_use: Literal["run_llm_again", "stop_on_first_tool", "stop_at", "rule"] = "run_llm_again"
+    stop_at: tuple[str, ...] = ()
     reset_tool_choice: bool = True
+    hooks: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
         """Names this very definition."""
-        return _digest(self.model_dump(mode="json", exclude_unset=True))
+        return digest_of(self.model_dump(mode="json", exclude_unset=True))
 
     @cached_property
     def tools_by_name(self) -> dict[str, ToolDefinition]:
         """The function tools by name; of two with one name the last one counts."""
         return {tool.name: tool for tool in self.tools if not tool.hosted}
 
-    @property
+    @cached_property
+    def handoffs_by_name(self) -> dict[str, HandoffDefinition]:
+        """The handoffs by their tools' names; they come before tools of the same name."""
+        return {handoff.tool_name: handoff for handoff in self.handoffs}
+
+    @cached_property
     def calls_user_code(self) -> bool:
-        """Whether a model call evaluates functions of the user, which want the context."""
-        return self.instructions_by_rule or any(tool.enabled_by_rule for tool in self.tools)
+        """Whether a model call evaluates functions of this agent, which want the context."""
+        by_rule = any(tool.enabled_by_rule for tool in self.tools) or any(
+            handoff.enabled_by_rule for handoff in self.handoffs
+        )
+        listens = any(event in ("on_llm_start", "on_llm_end") for event in self.hooks)
+        return self.instructions_by_rule or self.prompt_by_rule or by_rule or listens
 
 
 class Snapshot(Frozen):
-    """The agents of a run, by key, and the one that starts."""
+    """The agents of a run, by key, the one that starts, and what the run's configuration asks of the loop.
+
+    An agent's key is its name; a further agent of the same name has a number after it.
+    """
 
     start: str
     agents: dict[str, AgentDefinition]
-
-
-def snapshot(agent: Agent[Any], config: RunConfig) -> Snapshot:
-    """Takes the snapshot of an agent.
-
-    Raises:
-        UserError: The agent uses something that this version does not run.
-    """
-    _refuse_unsupported(agent)
-    return Snapshot(start=agent.name, agents={agent.name: define_agent(agent, config)})
-
-
-def define_agent(agent: Agent[Any], config: RunConfig) -> AgentDefinition:
-    """The definition of one agent under a run's configuration."""
-    model = agent.model if config.model is None else config.model
-    by_rule = callable(agent.instructions)
-    return AgentDefinition(
-        name=agent.name,
-        instructions=agent.instructions if isinstance(agent.instructions, str) else None,
-        instructions_by_rule=by_rule,
-        model=model if isinstance(model, str) else None,
-        model_object=isinstance(model, Model),
-        settings=agent.model_settings.resolve(config.model_settings).to_json(),
-        tools=tuple(define_tool(tool) for tool in _without_hidden(agent.tools)),
-        reset_tool_choice=agent.reset_tool_choice,
-    )
-
-
-def define_tool(tool: Tool) -> ToolDefinition:
-    """The definition of one tool, with its fingerprint."""
-    if not isinstance(tool, FunctionTool):
-        wire = tool.to_wire()
-        return ToolDefinition(name=wire["type"], wire=wire, hosted=True, include=tuple(tool.includes()))
-    if tool.tool_input_guardrails or tool.tool_output_guardrails:
-        raise UserError(f"Tool {tool.name!r} has guardrails; this version runs none. Remove them or check in the tool.")
-    definition = ToolDefinition(
-        name=tool.name,
-        wire=tool.to_wire(),
-        needs_approval=tool.needs_approval if isinstance(tool.needs_approval, bool) else "rule",
-        effect=tool.resolved_effect,
-        timeout_seconds=tool.timeout_seconds,
-        takes_context=tool.takes_context,
-        enabled_by_rule=callable(tool.is_enabled),
-    )
-    return definition.model_copy(update={"fingerprint": _digest(definition.model_dump(mode="json"))})
-
-
-def _without_hidden(tools: list[Tool]) -> list[Tool]:
-    """The tools that may be offered: none that is switched off, and of two with one name the last."""
-    enabled = [tool for tool in tools if not isinstance(tool, FunctionTool) or tool.is_enabled is not False]
-    last = {tool.name: tool for tool in enabled if isinstance(tool, FunctionTool)}
-    return [tool for tool in enabled if not isinstance(tool, FunctionTool) or last[tool.name] is tool]
-
-
-def _refuse_unsupported(agent: Agent[Any]) -> None:
-    later = {
-        "handoffs": agent.handoffs,
-        "input_guardrails": agent.input_guardrails,
-        "output_guardrails": agent.output_guardrails,
-        "output_type": agent.output_type not in (None, str),
-        "hooks": agent.hooks,
-        "tool_use_behavior": agent.tool_use_behavior != "run_llm_again",
-    }
-    used = [name for name, value in later.items() if value]
-    if used:
-        raise UserError(
-            f"Agent {agent.name!r} sets {', '.join(used)}, which this version of Perdure does not run yet. "
-            "It is refused, not ignored: take it out, or wait for the version whose changelog names it."
-        )
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(canonical(value)).hexdigest()[:16]
+    rules: RunRules = RunRules()

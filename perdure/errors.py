@@ -4,6 +4,7 @@ AgentsException                            the root; `run_data` tells how far th
 ├── MaxTurnsExceeded                       the run used up its turns
 ├── ModelBehaviorError                     the model answered with something that cannot be followed
 ├── ModelRefusalError                      the model declined to answer
+├── ModelTimeoutError                      a model call took longer than `ModelSettings.timeout`
 ├── UserError                              the program uses the library in a way that cannot work
 │   ├── ContextNotPortableError            a context that cannot travel as JSON
 │   ├── RunConflictError                   the run id belongs to a run of another agent or input
@@ -17,6 +18,7 @@ AgentsException                            the root; `run_data` tells how far th
     ├── RunFailed                          an error that this process cannot rebuild; carries type and traceback
     ├── RunCancelled                       the run was cancelled or terminated
     ├── RunNotFound                        no run has this id
+    ├── ConversationStateUnknown           a conversation kept by the provider may or may not have the last message
     ├── RunUnattended                      nobody serves the run, so nobody can answer for it
     ├── ServerUnavailable                  no Temporal server answers
     └── ServerTooOld                       the Temporal server lacks what a run needs
@@ -29,7 +31,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from perdure.guardrail import InputGuardrailResult, OutputGuardrailResult
     from perdure.result import RunErrorDetails
+    from perdure.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolOutputGuardrail
 
 
 class AgentsException(Exception):
@@ -62,6 +66,14 @@ class ModelRefusalError(AgentsException):
         self.refusal = refusal
 
 
+class ModelTimeoutError(AgentsException):
+    """A model call took longer than its settings allow."""
+
+    def __init__(self, timeout_seconds: float) -> None:
+        super().__init__(f"Model call timed out after {timeout_seconds:g} seconds.")
+        self.timeout_seconds = timeout_seconds
+
+
 class UserError(AgentsException):
     """The program uses the library in a way that cannot work; the message says what to change."""
 
@@ -91,6 +103,58 @@ class ToolTimeoutError(AgentsException):
         self.timeout_seconds = timeout_seconds
 
 
+class InputGuardrailTripwireTriggered(AgentsException):
+    """An input guardrail stopped the run.
+
+    Attributes:
+        guardrail_result: Which guardrail it was and what it said.
+    """
+
+    def __init__(self, guardrail_result: InputGuardrailResult) -> None:
+        super().__init__(f"Guardrail {type(guardrail_result.guardrail).__name__} triggered tripwire")
+        self.guardrail_result = guardrail_result
+
+
+class OutputGuardrailTripwireTriggered(AgentsException):
+    """An output guardrail stopped the run.
+
+    Attributes:
+        guardrail_result: Which guardrail it was, what it judged and what it said.
+    """
+
+    def __init__(self, guardrail_result: OutputGuardrailResult) -> None:
+        super().__init__(f"Guardrail {type(guardrail_result.guardrail).__name__} triggered tripwire")
+        self.guardrail_result = guardrail_result
+
+
+class ToolInputGuardrailTripwireTriggered(AgentsException):
+    """A guardrail on a tool's arguments stopped the run.
+
+    Attributes:
+        guardrail: The guardrail.
+        output: What it said.
+    """
+
+    def __init__(self, guardrail: ToolInputGuardrail[Any], output: ToolGuardrailFunctionOutput) -> None:
+        super().__init__(f"Tool input guardrail {type(guardrail).__name__} triggered tripwire")
+        self.guardrail = guardrail
+        self.output = output
+
+
+class ToolOutputGuardrailTripwireTriggered(AgentsException):
+    """A guardrail on a tool's output stopped the run.
+
+    Attributes:
+        guardrail: The guardrail.
+        output: What it said.
+    """
+
+    def __init__(self, guardrail: ToolOutputGuardrail[Any], output: ToolGuardrailFunctionOutput) -> None:
+        super().__init__(f"Tool output guardrail {type(guardrail).__name__} triggered tripwire")
+        self.guardrail = guardrail
+        self.output = output
+
+
 class PerdureError(AgentsException):
     """Durable execution itself could not do its part."""
 
@@ -115,6 +179,13 @@ class RunCancelled(PerdureError):
 
 class RunNotFound(PerdureError):
     """No run with this id is known to the namespace (it may be past its retention)."""
+
+
+class ConversationStateUnknown(PerdureError):
+    """A conversation that the provider keeps may or may not have the last message: the request was sent, then lost.
+
+    Sending it again could say everything twice. Look at the conversation, then start a run that goes on from there.
+    """
 
 
 class RunUnattended(PerdureError):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
+from perdure.item_json import TResponseInputItem, input_items, item_json, last_part, message_refusal, message_text
+from perdure.item_json import is_reference as is_reference  # noqa: PLC0414  for those who read items from here
+from perdure.tool_output import structured_output
+
 if TYPE_CHECKING:
     from perdure.agent import Agent
-
-TResponseInputItem: TypeAlias = dict[str, Any]
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class RunItemBase:
@@ -20,19 +19,25 @@ class RunItemBase:
 
     Attributes:
         agent: The agent whose turn it belongs to.
-        data: The item as JSON, in the shape of the Responses API.
+        data: The item as JSON of the Responses API; may be given as openai's object, and under the name `raw_item`.
     """
 
     type: ClassVar[str]
+    _raw_is_json: ClassVar[bool] = False
 
-    def __init__(self, agent: Agent[Any], data: dict[str, Any]) -> None:
+    def __init__(self, agent: Agent[Any], data: Any = None, *, raw_item: Any = None) -> None:
+        given = data if raw_item is None else raw_item
         self.agent = agent
-        self.data = data
+        self.data = item_json(given)
+        if given is not self.data:
+            self.raw_item = given
 
     @cached_property
     def raw_item(self) -> Any:
-        """The item as the openai package's typed object, where it has one; imports openai at first use."""
-        from perdure.openai_types import typed_output_item
+        """The item as the Agents SDK has it: what the model said as the openai package's typed object, else JSON."""
+        if self._raw_is_json:
+            return self.data
+        from perdure.openai_types import typed_output_item  # imports openai, which takes its time
 
         return typed_output_item(self.data)
 
@@ -42,6 +47,13 @@ class RunItemBase:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(agent={self.agent.name!r}, data={json.dumps(self.data)[:200]})"
+
+
+class InputItem(RunItemBase):
+    """Something said to the run while it was under way."""
+
+    type = "input_item"
+    _raw_is_json = True
 
 
 class MessageOutputItem(RunItemBase):
@@ -56,10 +68,8 @@ class ReasoningItem(RunItemBase):
     type = "reasoning_item"
 
 
-class ToolCallItem(RunItemBase):
-    """A call of a tool: a function of yours, or one that the provider runs."""
-
-    type = "tool_call_item"
+class ToolCallBase(RunItemBase):
+    """A call, by the model's id and the tool's name."""
 
     @property
     def call_id(self) -> str | None:
@@ -72,6 +82,12 @@ class ToolCallItem(RunItemBase):
         return self.data.get("name") or self.data.get("type")
 
 
+class ToolCallItem(ToolCallBase):
+    """A call of a tool: a function of yours, or one that the provider runs."""
+
+    type = "tool_call_item"
+
+
 class ToolCallOutputItem(RunItemBase):
     """The output of a tool call.
 
@@ -80,20 +96,59 @@ class ToolCallOutputItem(RunItemBase):
     """
 
     type = "tool_call_output_item"
+    _raw_is_json = True
 
-    def __init__(self, agent: Agent[Any], data: dict[str, Any], output: Any) -> None:
-        super().__init__(agent, data)
+    def __init__(self, agent: Agent[Any], data: Any = None, output: Any = None, *, raw_item: Any = None) -> None:
+        super().__init__(agent, data, raw_item=raw_item)
         self.output = output
-
-    @cached_property
-    def raw_item(self) -> Any:
-        """The output as JSON, as the Agents SDK has it."""
-        return self.data
 
     @property
     def call_id(self) -> str | None:
         """The model's id of the call."""
         return self.data.get("call_id")
+
+
+class HandoffCallItem(ToolCallBase):
+    """The model's call of a handoff."""
+
+    type = "handoff_call_item"
+
+
+class HandoffOutputItem(RunItemBase):
+    """The output of a handoff's call: it names the agent that is active now.
+
+    Attributes:
+        source_agent: The agent that handed over.
+        target_agent: The agent that took over.
+    """
+
+    type = "handoff_output_item"
+    _raw_is_json = True
+
+    def __init__(
+        self,
+        agent: Agent[Any],
+        data: Any = None,
+        source_agent: Agent[Any] | None = None,
+        target_agent: Agent[Any] | None = None,
+        *,
+        raw_item: Any = None,
+    ) -> None:
+        super().__init__(agent, data, raw_item=raw_item)
+        self.source_agent = agent if source_agent is None else source_agent
+        self.target_agent = agent if target_agent is None else target_agent
+
+
+class ToolSearchCallItem(RunItemBase):
+    """The model, or the provider for it, looks for tools that were not loaded."""
+
+    type = "tool_search_call_item"
+
+
+class ToolSearchOutputItem(RunItemBase):
+    """The tools that a search found and loaded."""
+
+    type = "tool_search_output_item"
 
 
 class MCPListToolsItem(RunItemBase):
@@ -106,6 +161,13 @@ class MCPApprovalRequestItem(RunItemBase):
     """The provider asks whether it may call a remote MCP server's tool."""
 
     type = "mcp_approval_request_item"
+
+
+class MCPApprovalResponseItem(RunItemBase):
+    """The answer to such a question."""
+
+    type = "mcp_approval_response_item"
+    _raw_is_json = True
 
 
 class CompactionItem(RunItemBase):
@@ -134,10 +196,7 @@ class ToolApprovalItem(RunItemBase):
         """The tool's name."""
         return self.data["name"]
 
-    @property
-    def tool_name(self) -> str:
-        """The tool's name."""
-        return self.data["name"]
+    tool_name = name
 
     @property
     def call_id(self) -> str:
@@ -151,12 +210,18 @@ class ToolApprovalItem(RunItemBase):
 
 
 RunItem: TypeAlias = (
-    MessageOutputItem
+    InputItem
+    | MessageOutputItem
     | ReasoningItem
     | ToolCallItem
     | ToolCallOutputItem
+    | HandoffCallItem
+    | HandoffOutputItem
+    | ToolSearchCallItem
+    | ToolSearchOutputItem
     | MCPListToolsItem
     | MCPApprovalRequestItem
+    | MCPApprovalResponseItem
     | CompactionItem
     | ToolApprovalItem
 )
@@ -164,50 +229,53 @@ RunItem: TypeAlias = (
 _BY_TYPE: dict[str, type[RunItemBase]] = {
     "message": MessageOutputItem,
     "reasoning": ReasoningItem,
+    "tool_search_call": ToolSearchCallItem,
+    "tool_search_output": ToolSearchOutputItem,
     "mcp_list_tools": MCPListToolsItem,
     "mcp_approval_request": MCPApprovalRequestItem,
+    "mcp_approval_response": MCPApprovalResponseItem,
     "compaction": CompactionItem,
 }
 
 
-def run_item(agent: Agent[Any], data: dict[str, Any]) -> RunItem:
-    """The typed item around one item of a model's answer; what is neither of the known kinds is a tool's."""
-    return cast("RunItem", _BY_TYPE.get(data.get("type", ""), ToolCallItem)(agent, data))
+def run_item(agent: Agent[Any], data: dict[str, Any], *, is_handoff: bool = False) -> RunItem:
+    """The typed item around one item of a model's answer; what is of no known kind is a tool's.
 
-
-def is_reference(item: dict[str, Any]) -> bool:
-    """Whether the item stands for a larger one in the blob store."""
-    blob: Any = item.get("perdure_blob")
-    return isinstance(blob, dict) and bool(_SHA256.fullmatch(str(cast("dict[str, Any]", blob).get("sha256"))))
-
-
-def message_text(item: dict[str, Any]) -> str:
-    """The text parts of a message, joined; refusals are not text."""
-    content = item.get("content")
-    if isinstance(content, str):
-        return content
-    return "".join(str(part.get("text") or "") for part in _parts(content) if part.get("type") == "output_text")
-
-
-def message_refusal(item: dict[str, Any]) -> str | None:
-    """The refusal in a message, if it is one."""
-    parts = _parts(item.get("content"))
-    return next((str(part.get("refusal") or "") for part in parts if part.get("type") == "refusal"), None)
-
-
-def _parts(content: Any) -> list[dict[str, Any]]:
-    """A message's content as far as it has parts: a model of the user's own may send anything."""
-    parts = cast("list[Any]", content) if isinstance(content, list) else []
-    return [cast("dict[str, Any]", part) for part in parts if isinstance(part, dict)]
-
-
-def input_items(input: str | list[TResponseInputItem]) -> list[TResponseInputItem]:
-    """A run's input as items: a string is one message of the user."""
-    return [{"content": input, "role": "user"}] if isinstance(input, str) else [dict(item) for item in input]
+    Args:
+        agent: The agent whose model answered.
+        data: The item.
+        is_handoff: Whether a function call is one of a handoff's tool.
+    """
+    kind = data.get("type", "")
+    if is_handoff and kind == "function_call":
+        return HandoffCallItem(agent, data)
+    return cast("RunItem", _BY_TYPE.get(kind, ToolCallItem)(agent, data))
 
 
 class ItemHelpers:
-    """Reads and makes items; the names are those of the Agents SDK."""
+    """Reads and makes items; the names are those of the Agents SDK. A message is its JSON or openai's object."""
+
+    @staticmethod
+    def extract_last_content(message: Any) -> str:
+        """The last part of a message, be it text or a refusal; empty for what is no message."""
+        last = last_part(item_json(message))
+        return str(last.get({"output_text": "text", "refusal": "refusal"}.get(last.get("type", ""), "")) or "")
+
+    @staticmethod
+    def extract_last_text(message: Any) -> str | None:
+        """The last part of a message, if it is text."""
+        last = last_part(item_json(message))
+        return str(last.get("text") or "") if last.get("type") == "output_text" else None
+
+    @staticmethod
+    def extract_text(message: Any) -> str | None:
+        """The text of a message, if it has any."""
+        return message_text(item_json(message)) or None
+
+    @staticmethod
+    def extract_refusal(message: Any) -> str | None:
+        """The refusal in a message, if it is one."""
+        return message_refusal(item_json(message)) or None
 
     @staticmethod
     def input_to_new_input_list(input: str | list[TResponseInputItem]) -> list[TResponseInputItem]:
@@ -226,6 +294,7 @@ class ItemHelpers:
 
     @staticmethod
     def tool_call_output_item(tool_call: Any, output: Any) -> TResponseInputItem:
-        """The item that answers a tool call."""
+        """The item that answers a tool call: images and files as such, all else as text."""
         call_id = cast("dict[str, Any]", tool_call)["call_id"] if isinstance(tool_call, dict) else tool_call.call_id
-        return {"call_id": call_id, "output": str(output), "type": "function_call_output"}
+        parts = structured_output(output)
+        return {"call_id": call_id, "output": str(output) if parts is None else parts, "type": "function_call_output"}

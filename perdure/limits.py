@@ -27,6 +27,7 @@ TOOL_TIMEOUT_SECONDS = 60.0  # a tool that does not say otherwise
 TOOL_GRACE_SECONDS = 10.0  # start-to-close beyond the tool's own timeout, which is enforced inside the activity
 MODEL_TIMEOUT_SECONDS = 600.0
 CALLABLE_TIMEOUT_SECONDS = 60.0
+GUARDRAIL_TIMEOUT_SECONDS = 600.0  # as a model call: guardrails ask models
 HEARTBEAT_SECONDS = 1.0
 HEARTBEAT_TIMEOUT_SECONDS = 4.0  # a silent attempt is lost
 TASK_TIMEOUT_SECONDS = 5.0  # a workflow task

@@ -3,58 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator
-from datetime import timedelta
-from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from temporalio.client import (
-    Client,
-    WorkflowFailureError,
-    WorkflowHandle,
-    WorkflowQueryFailedError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import WorkflowFailureError
 
 from perdure.agent import Agent
+from perdure.client.execution import Execution
+from perdure.client.failing import exception_of, failed_outcome
+from perdure.client.forking import fork
 from perdure.client.host import Host
-from perdure.client.outcomes import Caller, exception_of, failed_outcome, pause_of, result_of
-from perdure.client.patience import patiently
-from perdure.client.queues import is_process_queue
-from perdure.client.reading import Transcript
+from perdure.client.outcomes import Caller, pause_of, result_of
+from perdure.client.starting import Found
 from perdure.client.watching import waits
-from perdure.contracts.messages import ApprovalView, DecisionMessage, Receipt, StatusView, UpdateMessage
-from perdure.contracts.run import PageEntry, PageRequest, RunOutcome, TranscriptPage
-from perdure.errors import DecisionConflictError, RunUnattended
+from perdure.connection import run_url
+from perdure.contracts.messages import ApprovalView, Receipt, StatusView
+from perdure.contracts.run import PageEntry
 from perdure.items import ToolApprovalItem
 from perdure.result import RunResult
-
-_log = logging.getLogger("perdure")
-
-_UPDATE_TIMEOUT = timedelta(seconds=5)  # an update wants a worker at once; a signal is recorded without one
-_FIRST_QUERY_TIMEOUT = timedelta(seconds=5)
-_QUERY_TIMEOUT = timedelta(seconds=10)
-_OWNER_CHECK_SECONDS = 3.0  # how often a waiting process looks whether the run's owner still lives
 
 
 class Run:
     """A run under way or ended.
 
     Attributes:
-        id: The run's id, which is its workflow's.
         url: Its page in the Temporal UI, if the UI's address is known.
+        was_closed: Whether it had ended when it was found.
     """
 
-    def __init__(self, host: Host, caller: Caller, workflow_run_id: str, queue: str, url: str | None) -> None:
+    def __init__(self, host: Host, caller: Caller, found: Found, url: str | None) -> None:
         self._host = host
-        self._workflow_run_id = workflow_run_id
         self._caller = caller
-        self._queue = queue
-        self._transcript: Transcript | None = None
+        self._execution = Execution(host, caller, found)
         self.url = url
+        self.was_closed = found.closed
+
+    @classmethod
+    async def known(cls, host: Host, caller: Caller, found: Found) -> Run:
+        """The run that was found."""
+        connection = await host.call(host.connection())
+        return cls(host, caller, found, run_url(connection, caller.run_id, found.workflow_run_id))
 
     @property
     def id(self) -> str:
@@ -64,7 +52,7 @@ class Run:
     @property
     def task_queue(self) -> str:
         """The queue whose workers serve the run."""
-        return self._queue
+        return self._execution.queue
 
     @property
     def agent(self) -> Agent[Any]:
@@ -85,20 +73,20 @@ class Run:
 
     async def status(self) -> StatusView:
         """What the run does and what it waits for."""
-        return await self._host.call(self._query("status", StatusView))
+        return await self._host.call(self._execution.query("status", StatusView))
 
     async def approvals(self) -> list[ApprovalView]:
         """The calls that wait for a decision now."""
-        return await self._host.call(self._query("approvals", list[ApprovalView]))
+        return await self._host.call(self._execution.query("approvals", list[ApprovalView]))
 
     async def transcript(self) -> list[PageEntry]:
         """All items so far, with who said them."""
-        return await self._host.call(self._entries())
+        return (await self._host.call(self._execution.said())).entries
 
     async def watch_approvals(self) -> AsyncGenerator[ApprovalView]:
         """Yields each call that comes to wait for a decision, until the run ends."""
         seen: set[str] = set()
-        watching = waits(self._host, self.id, self._workflow_run_id)
+        watching = waits(self._host, self.id, self._execution.workflow_run_id)
         try:
             while True:
                 waiting = await self._host.call(_next(watching))
@@ -124,7 +112,7 @@ class Run:
         Raises:
             DecisionConflictError: The call was decided otherwise, does not wait, or is another one.
         """
-        return await self._host.call(self._decide("approve", approval, by=by, always=always))
+        return await self._decide("approve", approval, by=by, always=always)
 
     async def reject(
         self,
@@ -135,45 +123,42 @@ class Run:
         always: bool = False,
     ) -> Receipt:
         """Rejects a call; the model is told the reason. See `approve`."""
-        return await self._host.call(self._decide("reject", approval, by=by, always=always, reason=reason))
+        return await self._decide("reject", approval, by=by, always=always, reason=reason)
 
     async def cancel(self) -> None:
         """Asks the run to stop; tools under way are told, and `result` raises `RunCancelled`."""
         await self._host.call(self._cancel())
 
+    async def fork(self, at: int, *, run_id: str | None = None, context: Any | None = None) -> Run:
+        """Starts another run that goes on from the end of a turn of this one, which stays as it is.
+
+        Args:
+            at: The turn, from 1; 0 for the beginning, where there is nothing but the input.
+            run_id: The new run's id; by default this one's with the next free number after it.
+            context: The new run's context; by default one with the state that this run's has now.
+
+        Raises:
+            UserError: The turn did not happen or its calls are not all answered, or this process cannot serve the run.
+        """
+        caller, found = await fork(self._host, self._caller, self._execution, at, run_id=run_id, context=context)
+        return await Run.known(self._host, caller, found)
+
     async def _cancel(self) -> None:
-        await (await self._handle()).cancel()
+        await (await self._execution.handle()).cancel()
 
     async def _result(self) -> RunResult:
         try:
-            outcome = await self._outcome()
+            outcome = await self._execution.outcome()
         except WorkflowFailureError as error:
             failed = error
         else:
             self._give_back()
-            return result_of(self._caller, await self._read(outcome), outcome)
+            return result_of(self._caller, await self._execution.ended(outcome), outcome)
         self._give_back()
-        reached = failed_outcome(failed)
-        transcript = await self._read(reached) if reached is not None else None
+        outcome = failed_outcome(failed)
+        reached = await self._execution.ended(outcome) if outcome is not None else None
         # Raised out here, so that the exception keeps the cause it was raised with.
-        raise exception_of(failed, self._caller, transcript, reached)
-
-    async def _outcome(self) -> RunOutcome:
-        """The workflow's result; meanwhile the run's queue is served if its owner dies."""
-        waiting = asyncio.create_task(patiently(self._host, lambda client: self._on(client).result()))
-        try:
-            while not (await asyncio.wait([waiting], timeout=_OWNER_CHECK_SECONDS))[0]:
-                if self._caller.lent is not None and is_process_queue(self._queue):
-                    await self._host.take_over(self._queue)
-            return await waiting
-        finally:
-            waiting.cancel()
-
-    def _on(self, client: Client) -> WorkflowHandle[Any, RunOutcome]:
-        return client.get_workflow_handle(self.id, run_id=self._workflow_run_id, result_type=RunOutcome)
-
-    async def _handle(self) -> WorkflowHandle[Any, RunOutcome]:
-        return self._on((await self._host.connection()).client)
+        raise exception_of(failed, self._caller, reached, outcome)
 
     def _give_back(self) -> None:
         if self._caller.lent is not None and self._host.served.lent(self.id) is self._caller.lent:
@@ -181,65 +166,17 @@ class Run:
 
     async def _result_or_pause(self) -> RunResult:
         result = asyncio.create_task(self._result())
-        pause = asyncio.create_task(self._pause())
+        pause = asyncio.create_task(self._execution.pause())
         try:
             await asyncio.wait([result, pause], return_when=asyncio.FIRST_COMPLETED)
             status = pause.result() if pause.done() and not result.done() else None
             if status is None:
                 return await result
-            transcript = await self._known_transcript()
-            await transcript.read(status.items)
-            return pause_of(self._caller, transcript, status)
+            frozen = await self._execution.query("state", dict[str, Any])
+            return pause_of(self._caller, await self._execution.reached(status), status, frozen)
         finally:
             result.cancel()
             pause.cancel()
-
-    async def _pause(self) -> StatusView | None:
-        """The status once nothing but decisions can move the run on; None if it ends before that."""
-        async for waiting in waits(self._host, self.id, self._workflow_run_id):
-            if waiting:
-                status = await self._query("status", StatusView)
-                if status.phase == "waiting for approval":
-                    return status
-        return None
-
-    async def _read(self, outcome: RunOutcome) -> Transcript:
-        transcript = await self._known_transcript()
-        await transcript.read(tail=outcome.tail)
-        return transcript
-
-    async def _known_transcript(self) -> Transcript:
-        if self._transcript is None:
-            self._transcript = Transcript(self._page, await self._host.blobs())
-        return self._transcript
-
-    async def _page(self, wanted: PageRequest) -> TranscriptPage:
-        return await self._query("transcript", TranscriptPage, wanted)
-
-    async def _entries(self) -> list[PageEntry]:
-        transcript = await self._known_transcript()
-        await transcript.read()
-        return transcript.entries
-
-    async def _query(self, name: str, kind: Any, *arguments: Any) -> Any:
-        await self._make_sure_it_answers()
-        ask = partial((await self._handle()).query, name, args=arguments, result_type=kind)
-        try:
-            return await ask(rpc_timeout=_FIRST_QUERY_TIMEOUT)
-        except (WorkflowQueryFailedError, RPCError):  # nobody answered in time, or with a state out of date; this can
-            await self._host.answer_for(self._queue)
-        try:
-            return await ask(rpc_timeout=_QUERY_TIMEOUT)
-        except (WorkflowQueryFailedError, RPCError) as error:
-            raise RunUnattended(
-                f"Run {self.id!r} did not answer {name!r}: {error}. Its task queue is {self._queue!r}; look at the log "
-                "of the worker there, and at the run in the Temporal UI."
-            ) from error
-
-    async def _make_sure_it_answers(self) -> None:
-        """Lets this process answer for a run whose own is gone; any worker can, as that takes no user code."""
-        if not self._host.serves(self._queue) and await self._host.owner_is_dead(self._queue):
-            await self._host.answer_for(self._queue)
 
     async def _decide(
         self,
@@ -256,33 +193,7 @@ class Run:
         fields |= {name: value for name, value in (("by", by), ("reason", reason)) if value is not None}
         if always:
             fields["always"] = True
-        await self._make_sure_it_answers()
-        update = UpdateMessage(decision=verb, **fields)
-        try:
-            return await self._update(update)
-        except WorkflowUpdateRPCTimeoutOrCancelledError:  # nobody answered in time; this process can
-            await self._host.answer_for(self._queue)
-        try:
-            return await self._update(update)
-        except WorkflowUpdateRPCTimeoutOrCancelledError:
-            await (await self._handle()).signal(verb, DecisionMessage(**fields))
-            text = "No worker answered; the decision is recorded and holds if the call still waits when one comes."
-            return Receipt(call_id=fields["call_id"], verdict="sent", explanation=text)
-
-    async def _update(self, update: UpdateMessage) -> Receipt:
-        try:
-            return cast(
-                "Receipt",
-                await (await self._handle()).execute_update(  # pyright: ignore[reportUnknownMemberType]  its overloads
-                    "decide", update, result_type=Receipt, rpc_timeout=_UPDATE_TIMEOUT
-                ),
-            )
-        except WorkflowUpdateFailedError as error:
-            raise DecisionConflictError(f"Run {self.id!r}: {getattr(error.cause, 'message', error.cause)}") from None
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                raise DecisionConflictError(f"Run {self.id!r} has ended; nothing waits in it any more.") from None
-            raise
+        return await self._host.call(self._execution.decide(verb, fields))
 
 
 def _call_id(approval: ApprovalView | ToolApprovalItem | str) -> str:

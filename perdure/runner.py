@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
-from typing import Any, TypedDict, cast
+from collections.abc import Mapping
+from typing import Any
 
-from temporalio.client import WorkflowExecutionStatus
-from typing_extensions import Unpack
+from typing_extensions import TypedDict, Unpack
 
 from perdure.agent import Agent
 from perdure.client.host import Host
+from perdure.client.launching import find_run, launch
 from perdure.client.listing import RunSummary, list_runs
-from perdure.client.outcomes import Caller
-from perdure.client.queues import NAMED_QUEUE, is_process_queue
-from perdure.client.starting import Found, agent_of, find, make_input, new_run_id, settings_of, start_or_attach
+from perdure.client.queues import NAMED_QUEUE
+from perdure.client.resuming import find_or_go_on
 from perdure.client.thread_loop import run_in_thread_loop
-from perdure.connection import run_url
-from perdure.context import RunContextWrapper
-from perdure.definition import snapshot
-from perdure.errors import DecisionConflictError, UserError
+from perdure.client.wanted import Wanted, unwrapped
+from perdure.error_handlers import RunErrorHandlers
+from perdure.errors import DecisionConflictError
+from perdure.hooks import RunHooks
 from perdure.items import TResponseInputItem
-from perdure.portable_context import context_state
 from perdure.result import RunResult
 from perdure.run import Run
-from perdure.served import Lent
 from perdure.settings import DEFAULT_MAX_TURNS, RunConfig
 from perdure.state import RunState
 
@@ -34,25 +30,16 @@ class RunOptions(TypedDict, total=False):
 
     context: Any
     max_turns: int | None
-    run_config: RunConfig | None
+    hooks: RunHooks[Any] | None
+    run_config: RunConfig | Mapping[str, Any] | None
+    error_handlers: RunErrorHandlers[Any] | None
+    previous_response_id: str | None
+    auto_previous_response_id: bool
+    conversation_id: str | None
+    session: Any
     run_id: str | None
     rerun: bool
     take_over: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What the caller asks for, checked."""
-
-    agent: Agent[Any] | str
-    given: str | list[TResponseInputItem]
-    context: Any
-    max_turns: int | None
-    config: RunConfig
-    run_id: str | None
-    rerun: bool
-    take_over: bool
-    task_queue: str
 
 
 class Runner:
@@ -65,7 +52,13 @@ class Runner:
         *,
         context: Any | None = None,
         max_turns: int | None = DEFAULT_MAX_TURNS,
-        run_config: RunConfig | None = None,
+        hooks: RunHooks[Any] | None = None,
+        run_config: RunConfig | Mapping[str, Any] | None = None,
+        error_handlers: RunErrorHandlers[Any] | None = None,
+        previous_response_id: str | None = None,
+        auto_previous_response_id: bool = False,
+        conversation_id: str | None = None,
+        session: Any | None = None,
         run_id: str | None = None,
         rerun: bool = False,
         take_over: bool = False,
@@ -74,10 +67,17 @@ class Runner:
 
         Args:
             starting_agent: The agent, or the name of one that a worker serves.
-            input: A message, a list of input items, or a `RunState` whose decisions are to be committed.
+            input: A message, a list of input items, or a `RunState` whose decisions are to be committed. Of a run
+                that has ended, the state goes on in a new one, whose id the result has.
             context: Handed to tools; its state travels as JSON, its resources stay with this object.
-            max_turns: How often the model may be asked; `None` for no limit.
-            run_config: Settings for the whole run.
+            max_turns: How often the model may be asked; `None` for no limit. A state has its own.
+            hooks: Told what happens in the run.
+            run_config: Settings for the whole run, as an object or a mapping of the same names.
+            error_handlers: Functions that may turn an error into a final output, by kind of error.
+            previous_response_id: The provider keeps the conversation up to this answer.
+            auto_previous_response_id: Let the provider keep the conversation from this run's first answer on.
+            conversation_id: The provider keeps the conversation under this id.
+            session: Not supported yet; refused.
             run_id: The run's id. A run that has it is attached to, if it is one of this agent and input.
             rerun: If the run with this id has ended, start anew instead of returning how it ended.
             take_over: Serve the run although it cannot be known whether the process that started it is dead.
@@ -88,19 +88,26 @@ class Runner:
         Raises:
             AgentsException: What the run ended in; a user's own exception is the same object in this process.
             RunConflictError: The id belongs to a run of another agent or with another input.
+            DecisionConflictError: A call of the state was decided otherwise meanwhile.
         """
-        if isinstance(input, RunState):
-            return await _resume(starting_agent, input, context, run_config)
-        run = await Runner.start(
-            starting_agent,
-            input,
-            context=context,
+        wanted = Wanted(
+            agent=starting_agent,
+            given=[] if isinstance(input, RunState) else input,
+            task_queue=NAMED_QUEUE,
+            config=RunConfig.of(run_config),
+            context=unwrapped(context),
             max_turns=max_turns,
-            run_config=run_config,
+            hooks=hooks,
+            error_handlers=error_handlers,
+            previous_response_id=previous_response_id,
+            auto_previous_response_id=auto_previous_response_id,
+            conversation_id=conversation_id,
+            session=session,
             run_id=run_id,
             rerun=rerun,
             take_over=take_over,
         )
+        run = await _resume(wanted, input) if isinstance(input, RunState) else await _start(wanted)
         return await run.result_or_interruptions()
 
     @staticmethod
@@ -121,13 +128,8 @@ class Runner:
         starting_agent: Agent[Any] | str,
         input: str | list[TResponseInputItem],
         *,
-        context: Any | None = None,
-        max_turns: int | None = DEFAULT_MAX_TURNS,
-        run_config: RunConfig | None = None,
-        run_id: str | None = None,
-        rerun: bool = False,
-        take_over: bool = False,
         task_queue: str = NAMED_QUEUE,
+        **options: Unpack[RunOptions],
     ) -> Run:
         """Starts a run, or attaches to the one that has its id, and returns at once.
 
@@ -135,22 +137,14 @@ class Runner:
         this is called on. A name is served by a worker elsewhere, started with `perdure worker MODULE`.
 
         Args:
-            starting_agent: See `run`, as for the other arguments.
+            starting_agent: See `run`.
             input: See `run`.
-            context: See `run`.
-            max_turns: See `run`.
-            run_config: See `run`.
-            run_id: See `run`.
-            rerun: See `run`.
-            take_over: See `run`.
             task_queue: Where workers serve the agent by name.
+            options: See `run`.
         """
-        if max_turns is not None and (isinstance(max_turns, bool) or max_turns < 0):
-            raise UserError(f"max_turns is {max_turns!r}; it must be a number from 0 on, or None for no limit.")
-        unwrapped: Any = cast("Any", context).context if isinstance(context, RunContextWrapper) else context
-        config = run_config or RunConfig()
-        wanted = _Wanted(starting_agent, input, unwrapped, max_turns, config, run_id, rerun, take_over, task_queue)
-        return await _start(wanted)
+        given: dict[str, Any] = {"max_turns": DEFAULT_MAX_TURNS, **options}
+        config, context = RunConfig.of(given.pop("run_config", None)), unwrapped(given.pop("context", None))
+        return await _start(Wanted(starting_agent, input, task_queue, config, context, **given))
 
     @staticmethod
     async def get(run_id: str) -> Run:
@@ -160,7 +154,7 @@ class Runner:
             RunNotFound: No run of this namespace has it.
         """
         host = Host.current()
-        return await host.call(_get(host, run_id))
+        return await Run.known(host, *await host.call(find_run(host, run_id)))
 
     @staticmethod
     async def list(query: str | None = None, *, limit: int = 100) -> list[RunSummary]:
@@ -175,85 +169,21 @@ class Runner:
         return await host.call(list_runs(connection, query, limit))
 
 
-async def _start(wanted: _Wanted) -> Run:
+async def _start(wanted: Wanted) -> Run:
     host = Host.current()
-    state = context_state(wanted.context)
-    if isinstance(wanted.agent, str):
-        return await host.call(_start_by_name(host, wanted, wanted.agent, state))
-    taken = snapshot(wanted.agent, wanted.config)
-    loop = asyncio.get_running_loop()
-    host.lease(loop)
-    run_id = wanted.run_id or new_run_id(wanted.agent.name)
-    earlier = host.served.lent(run_id)
-    lent = earlier
-    if lent is None or wanted.rerun or not lent.loop.is_running():
-        lent = Lent(wanted.agent, wanted.config, wanted.context, loop)
-        host.served.lend(run_id, lent)
-    caller = Caller(run_id, wanted.agent, wanted.given, lent, wanted.max_turns)
-    fields = {"snapshot": taken, "context": state}
-    try:
-        return await host.call(_start_here(host, wanted, caller, fields))
-    except Exception:
-        host.served.lend_back(run_id, earlier)  # the id may belong to a run that is served by other objects
-        raise
+    return await Run.known(host, *await launch(host, wanted))
 
 
-async def _start_here(host: Host, wanted: _Wanted, caller: Caller, fields: dict[str, Any]) -> Run:
-    connection = await host.connection()
-    queue = await host.own_queue()
-    settings = settings_of(wanted.config, by_name=False)
-    run = make_input(
-        caller.agent.name,
-        fields["snapshot"],
-        wanted.given,
-        await host.blobs(),
-        context=fields["context"],
-        max_turns=wanted.max_turns,
-        settings=settings,
-    )
-    found = await start_or_attach(connection.client, caller.run_id, queue, run, rerun=wanted.rerun, eager=True)
-    if not found.started and not found.closed and is_process_queue(found.queue):
-        await host.take_over(found.queue, by_force=wanted.take_over)
-    return await _run(host, caller, found)
-
-
-async def _start_by_name(host: Host, wanted: _Wanted, agent: str, state: dict[str, Any] | None) -> Run:
-    connection = await host.connection()
-    caller = Caller(wanted.run_id or new_run_id(agent), Agent(name=agent), wanted.given, None, wanted.max_turns)
-    settings = settings_of(wanted.config, by_name=True)
-    run = make_input(
-        agent, None, wanted.given, await host.blobs(), context=state, max_turns=wanted.max_turns, settings=settings
-    )
-    found = await start_or_attach(
-        connection.client, caller.run_id, wanted.task_queue, run, rerun=wanted.rerun, eager=False
-    )
-    return await _run(host, caller, found)
-
-
-async def _run(host: Host, caller: Caller, found: Found) -> Run:
-    url = run_url(await host.connection(), caller.run_id, found.workflow_run_id)
-    return Run(host, caller, found.workflow_run_id, found.queue, url)
-
-
-async def _get(host: Host, run_id: str) -> Run:
-    connection = await host.connection()
-    description = await find(connection.client, run_id)
-    lent = host.served.lent(run_id)
-    agent: Agent[Any] = lent.agent if lent is not None else Agent(name=await agent_of(description))
-    closed = description.status != WorkflowExecutionStatus.RUNNING
-    return await _run(
-        host, Caller(run_id, agent, None, lent), Found(description.run_id, description.task_queue, False, closed)
-    )
-
-
-async def _resume(
-    agent: Agent[Any] | str, state: RunState[Any], context: Any | None, config: RunConfig | None
-) -> RunResult:
-    """Commits a draft's decisions and waits for what comes next."""
+async def _resume(wanted: Wanted, state: RunState[Any]) -> Run:
+    """The run that the state goes on in, told what the state's draft decides."""
     host = Host.current()
-    run = await Runner.get(state.run_id)
-    if isinstance(agent, Agent):
-        run = await _lend_again(host, run, agent, context, config)
+    run = await Run.known(host, *await find_or_go_on(host, wanted, state))
+    if run.id == state.run_id and not run.was_closed:
+        await _commit(run, state)
+    return run
+
+
+async def _commit(run: Run, state: RunState[Any]) -> None:
     conflicts: list[str] = []
     for item in state.get_interruptions():
         draft = state.drafts.get(item.id)
@@ -266,19 +196,3 @@ async def _resume(
             conflicts.append(error.message)
     if conflicts:
         raise DecisionConflictError(" ".join(conflicts))
-    return await run.result_or_interruptions()
-
-
-async def _lend_again(host: Host, run: Run, agent: Agent[Any], context: Any, config: RunConfig | None) -> Run:
-    """Serves a waiting run with these objects, if this process does not serve it already."""
-    lent = host.served.lent(run.id)
-    if lent is None or not lent.loop.is_running():
-        loop = asyncio.get_running_loop()
-        host.lease(loop)
-        lent = Lent(agent, config or RunConfig(), context, loop)
-        host.served.lend(run.id, lent)
-        if is_process_queue(run.task_queue):
-            await host.call(host.take_over(run.task_queue))
-    elif context is not None:
-        lent.context = context
-    return await host.call(_get(host, run.id))

@@ -17,6 +17,7 @@ from perdure.agent import Agent
 from perdure.errors import PerdureError, UserError
 from perdure.portable_context import open_context
 from perdure.settings import RunConfig
+from perdure.snapshot import Member, free_key, key_of, members
 from perdure.tool import FunctionTool
 
 _T = TypeVar("_T")
@@ -41,7 +42,10 @@ class Lent:
     config: RunConfig
     context: Any
     loop: asyncio.AbstractEventLoop
+    hooks: Any | None = None
+    error_handlers: dict[str, Any] = field(default_factory=dict[str, Any])
     errors: list[BaseException] = field(default_factory=list[BaseException])
+    members: dict[str, Member] = field(default_factory=dict[str, Member])
 
 
 class ServedAgents:
@@ -50,6 +54,8 @@ class ServedAgents:
     def __init__(self) -> None:
         self._by_name: dict[str, Agent[Any]] = {}
         self._by_run: dict[str, Lent] = {}
+        self._members_by_name: dict[str, dict[str, Member]] = {}
+        self._plain_config = RunConfig()
         self._user_loop: asyncio.AbstractEventLoop | None = None
         self._context_factory: Callable[[dict[str, Any] | None], Any] | None = None
 
@@ -73,6 +79,7 @@ class ServedAgents:
             if self._by_name.setdefault(agent.name, agent) is not agent:
                 raise UserError(f"Two agents are named {agent.name!r}; served by name, each needs one of its own.")
         self._user_loop, self._context_factory = user_loop, context_factory
+        self._members_by_name.clear()
 
     def lend(self, run_id: str, lent: Lent) -> None:
         """Serves one run with its caller's objects."""
@@ -93,38 +100,94 @@ class ServedAgents:
         """Ends the loan, when the run has ended."""
         self._by_run.pop(run_id, None)
 
-    def agent(self, run_id: str, name: str) -> Agent[Any]:
-        """The live agent of a run.
+    def member(self, run_id: str, root: str, key: str) -> Member:
+        """One of a run's live agents, with the configuration that it runs under.
+
+        Args:
+            run_id: The run.
+            root: The name of the agent that the run was started with.
+            key: The agent's key in the run's snapshot.
 
         Raises:
             AgentNotServed: This worker does not have it.
         """
+        known = self._members(run_id, root)
+        if key not in known:
+            raise AgentNotServed(f"Agent {root!r} of this worker does not lead to {key!r}; deploy one that does.")
+        return known[key]
+
+    def agent(self, run_id: str, root: str, key: str) -> Agent[Any]:
+        """One of a run's live agents; see `member`."""
+        return self.member(run_id, root, key).agent
+
+    def members(self, run_id: str, root: str) -> dict[str, Member]:
+        """All live agents of a run, by key, as far as this worker has them.
+
+        Raises:
+            AgentNotServed: This worker does not have the first of them.
+        """
+        return dict(self._members(run_id, root))
+
+    def add_member(self, run_id: str, root: str, agent: Agent[Any], config: RunConfig) -> str:
+        """Makes an agent that a handoff's function came up with, and what it leads to, members of a run.
+
+        Returns:
+            Its key.
+        """
+        known = self._members(run_id, root)
+        for name, member in members(agent, config).items():
+            if key_of(member.agent, config, known) is None:
+                known[free_key(name, known)] = member
+        return key_of(agent, config, known) or agent.name
+
+    def _members(self, run_id: str, root: str) -> dict[str, Member]:
         lent = self._by_run.get(run_id)
-        found = lent.agent if lent is not None and lent.agent.name == name else self._by_name.get(name)
-        if found is None:
-            served = ", ".join(sorted(self._by_name)) or "none by name"
-            raise AgentNotServed(
-                f"This worker has no agent {name!r} (it serves: {served}). Start one whose module defines it: "
-                f"`perdure worker MODULE`."
-            )
-        return found
+        if lent is not None and lent.agent.name == root:
+            if not lent.members:
+                lent.members = members(lent.agent, lent.config)
+            return lent.members
+        if root not in self._members_by_name:
+            found = self._by_name.get(root)
+            if found is None:
+                served = ", ".join(sorted(self._by_name)) or "none by name"
+                raise AgentNotServed(
+                    f"This worker has no agent {root!r} (it serves: {served}). Start one whose module defines it: "
+                    f"`perdure worker MODULE`."
+                )
+            self._members_by_name[root] = members(found, self._plain_config)
+        return self._members_by_name[root]
 
-    def tool(self, run_id: str, agent_name: str, tool_name: str) -> FunctionTool:
-        """The live function tool of a run's agent.
+    def tool(self, run_id: str, root: str, key: str, tool_name: str) -> FunctionTool:
+        """The live function tool of one of a run's agents.
 
         Raises:
             AgentNotServed: This worker does not have it.
         """
-        agent = self.agent(run_id, agent_name)
+        agent = self.agent(run_id, root, key)
         for tool in reversed(agent.tools):
             if isinstance(tool, FunctionTool) and tool.name == tool_name and tool.is_enabled is not False:
                 return tool
-        raise AgentNotServed(f"Agent {agent_name!r} of this worker has no tool {tool_name!r}; deploy one that has it.")
+        raise AgentNotServed(f"Agent {key!r} of this worker has no tool {tool_name!r}; deploy one that has it.")
 
-    def config(self, run_id: str) -> RunConfig:
-        """The run's configuration, as far as this process knows it."""
+    def run_hooks(self, run_id: str, root: str, opened_by: tuple[str, str] | None) -> Any | None:
+        """The hooks of a run, or of an agent that runs as a tool: those that the tool was given."""
+        if opened_by is None:
+            lent = self._by_run.get(run_id)
+            return lent.hooks if lent is not None else None
+        opener = self.tool(run_id, root, *opened_by).agent_tool
+        return opener.hooks if opener is not None else None
+
+    def error_handler(self, run_id: str, kind: str) -> Any:
+        """The function that may turn an error of this kind into a final output.
+
+        Raises:
+            AgentNotServed: This worker does not have it.
+        """
         lent = self._by_run.get(run_id)
-        return lent.config if lent is not None else RunConfig()
+        handler = lent.error_handlers.get(kind) if lent is not None else None
+        if handler is None:
+            raise AgentNotServed(f"This worker has no error handler for {kind!r} of run {run_id!r}.")
+        return handler
 
     def context(self, run_id: str, state: dict[str, Any] | None) -> Any:
         """The run's context with this state and the resources of its caller or worker."""

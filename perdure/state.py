@@ -1,19 +1,21 @@
-"""A draft of decisions about a run that waits for approval."""
+"""The state of a run: where it stands, and decisions about the calls that wait."""
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Any, Generic, cast
 
 from perdure.agent import Agent
-from perdure.context import RunContextWrapper, TContext
+from perdure.context import TContext
 from perdure.errors import UserError
 from perdure.items import ToolApprovalItem
-from perdure.result import RunResult
-from perdure.usage import Usage
+from perdure.settings import RunConfig
+from perdure.snapshot import members
+from perdure.state_context import ContextDeserializer, ContextSerializer, dump_context, load_context
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "2.0"
 
 
 @dataclass(frozen=True)
@@ -27,24 +29,35 @@ class DraftDecision:
 
 
 class RunState(Generic[TContext]):
-    """A run that waits, with decisions that nobody has sent yet.
+    """Where a run stands, with decisions that nobody has sent yet.
 
-    The run itself lives in Temporal and waits there; the state names it and holds the draft. Until it is sent with
-    `Runner.run(agent, state)`, the last decision about a call wins; once sent, the first one does.
+    The run itself lives in Temporal and waits there; the state names it, holds the draft, and enough to go on without
+    it. `Runner.run(agent, state)` sends the draft. Until then the last decision about a call wins; once sent, the first
+    one does. `result.to_state()` and `from_json` make one.
+
+    Attributes:
+        run_id: The run, which is the workflow's id.
+        drafts: The decisions by the run's own call id.
+        context: The context that the run goes on with.
+        context_is_given: Whether that is another one than the run's own.
     """
 
-    def __init__(self, result: RunResult) -> None:
-        self.result = result
+    def __init__(self, document: dict[str, Any], interruptions: list[ToolApprovalItem], context: Any = None) -> None:
+        self._document = document
+        self._interruptions = interruptions
+        self.run_id: str = document["run_id"]
         self.drafts: dict[str, DraftDecision] = {}
+        self.context = context
+        self.context_is_given = False
 
     @property
-    def run_id(self) -> str:
-        """The run, which is the workflow's id."""
-        return self.result.run_id
+    def document(self) -> dict[str, Any]:
+        """The run as JSON, without drafts and context."""
+        return copy.deepcopy(self._document)
 
     def get_interruptions(self) -> list[ToolApprovalItem]:
         """The calls that wait."""
-        return list(self.result.interruptions)
+        return list(self._interruptions)
 
     def approve(self, approval_item: ToolApprovalItem, always_approve: bool = False) -> None:
         """Drafts an approval, of later calls of this tool in this run too if `always_approve`."""
@@ -56,58 +69,135 @@ class RunState(Generic[TContext]):
         """Drafts a rejection; the model is told `rejection_message`."""
         self.drafts[approval_item.id] = DraftDecision(False, approval_item.digest, always_reject, rejection_message)
 
-    def to_json(self) -> dict[str, Any]:
-        """The state as JSON; `from_json` reads it in any process that reaches the same Temporal namespace."""
-        waiting = [{"id": item.id, "digest": item.digest, "item": item.data} for item in self.result.interruptions]
-        return {
-            "$schemaVersion": SCHEMA_VERSION,
-            "run_id": self.run_id,
-            "agent": self.result.last_agent.name,
-            "interruptions": waiting,
-            "drafts": {call_id: dict(vars(draft)) for call_id, draft in self.drafts.items()},
-        }
+    def to_json(
+        self,
+        *,
+        context_serializer: ContextSerializer | None = None,
+        strict_context: bool = False,
+        include_tracing_api_key: bool = False,
+    ) -> dict[str, Any]:
+        """The state as JSON, for `from_json` in any process.
 
-    def to_string(self) -> str:
-        """`to_json` as a string."""
-        return json.dumps(self.to_json())
-
-    @classmethod
-    def from_json(cls, initial_agent: Agent[Any], state_json: dict[str, Any]) -> RunState[Any]:
-        """Reads what `to_json` wrote.
+        Args:
+            context_serializer: Makes a mapping of a context that is none.
+            strict_context: Refuse a context that is no mapping, instead of a warning.
+            include_tracing_api_key: Has no effect: a run has no such key.
 
         Raises:
-            UserError: The schema's version is missing or unknown, the agent is another one, or something is missing.
+            UserError: The context cannot be part of it.
+        """
+        waiting = [
+            {"id": item.id, "digest": item.digest, "agent": item.agent.name, "item": item.data}
+            for item in self._interruptions
+        ]
+        return {
+            "$schemaVersion": SCHEMA_VERSION,
+            "interruptions": copy.deepcopy(waiting),
+            **self.document,
+            "drafts": {call_id: dict(vars(draft)) for call_id, draft in self.drafts.items()},
+            "context": dump_context(self.context, context_serializer, strict=strict_context),
+        }
+
+    def to_string(
+        self,
+        *,
+        context_serializer: ContextSerializer | None = None,
+        strict_context: bool = False,
+        include_tracing_api_key: bool = False,
+    ) -> str:
+        """`to_json` as a string."""
+        return json.dumps(
+            self.to_json(
+                context_serializer=context_serializer,
+                strict_context=strict_context,
+                include_tracing_api_key=include_tracing_api_key,
+            )
+        )
+
+    @classmethod
+    async def from_json(
+        cls,
+        initial_agent: Agent[Any],
+        state_json: dict[str, Any],
+        *,
+        context_override: Any | None = None,
+        context_deserializer: ContextDeserializer | None = None,
+        strict_context: bool = False,
+    ) -> RunState[Any]:
+        """Reads what `to_json` wrote.
+
+        Args:
+            initial_agent: The agent that the run was started with, or one that leads to those it came to.
+            state_json: The JSON.
+            context_override: The context to go on with.
+            context_deserializer: Makes the context from what the JSON has of it.
+            strict_context: Refuse a context that would come back as plain data, instead of a warning.
+
+        Raises:
+            UserError: The schema's version is missing or unknown, an agent cannot be found, or something is missing.
         """
         version = state_json.get("$schemaVersion")
         if version != SCHEMA_VERSION:
             raise UserError(f"Run state has schema version {version!r}; this version reads {SCHEMA_VERSION!r}.")
         try:
-            return cls._read(initial_agent, state_json)
+            document = copy.deepcopy(state_json)
+            del document["$schemaVersion"]
+            drafts = {name: DraftDecision(**draft) for name, draft in document.pop("drafts").items()}
+            saved = document.pop("context")
+            waiting = _waiting(initial_agent, document)
+            state = cls(document, waiting)
+            saved = {"kind": saved["kind"], "type": saved.get("type"), "value": saved["value"]}
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f"Run state cannot be read: {error!r:.200}. Give what `to_json` wrote.") from error
-
-    @classmethod
-    def _read(cls, initial_agent: Agent[Any], state_json: dict[str, Any]) -> RunState[Any]:
-        if state_json["agent"] != initial_agent.name:
-            raise UserError(f"Agent {state_json['agent']!r} of the run state is not {initial_agent.name!r}.")
-        waiting = [
-            ToolApprovalItem(initial_agent, each["item"], id=each["id"], digest=each["digest"])
-            for each in state_json["interruptions"]
-        ]
-        result = RunResult(
-            input=[],
-            new_items=[],
-            raw_responses=[],
-            last_agent=initial_agent,
-            context_wrapper=RunContextWrapper(None, Usage()),
-            interruptions=waiting,
-            run_id=state_json["run_id"],
-        )
-        state = cls(result)
-        state.drafts = {call_id: DraftDecision(**draft) for call_id, draft in state_json["drafts"].items()}
+        state.drafts = drafts
+        state.context = load_context(saved, context_override, context_deserializer, strict=strict_context)
+        state.context_is_given = context_override is not None or context_deserializer is not None
         return state
 
     @classmethod
-    def from_string(cls, initial_agent: Agent[Any], state_string: str) -> RunState[Any]:
-        """Reads what `to_string` wrote."""
-        return cls.from_json(initial_agent, json.loads(state_string))
+    async def from_string(
+        cls,
+        initial_agent: Agent[Any],
+        state_string: str,
+        *,
+        context_override: Any | None = None,
+        context_deserializer: ContextDeserializer | None = None,
+        strict_context: bool = False,
+    ) -> RunState[Any]:
+        """Reads what `to_string` wrote; see `from_json`."""
+        try:
+            state_json = json.loads(state_string)
+        except ValueError as error:
+            raise UserError(f"Run state cannot be read: it is no JSON ({error}).") from None
+        if not isinstance(state_json, dict):
+            raise UserError(f"Run state cannot be read: it is a JSON {type(state_json).__name__}, not an object.")
+        return await cls.from_json(
+            initial_agent,
+            cast("dict[str, Any]", state_json),
+            context_override=context_override,
+            context_deserializer=context_deserializer,
+            strict_context=strict_context,
+        )
+
+
+def _waiting(initial_agent: Agent[Any], document: dict[str, Any]) -> list[ToolApprovalItem]:
+    """The calls that wait, each with its agent.
+
+    Raises:
+        UserError: The state's agent, or that of such a call, cannot be come to from the initial one.
+    """
+    known = members(initial_agent, RunConfig())
+
+    def agent(key: str) -> Agent[Any]:
+        if key not in known:
+            raise UserError(
+                f"Agent {key!r} of the run state cannot be found from {initial_agent.name!r}, which leads to "
+                f"{', '.join(map(repr, known))}. Give the agent that the run was started with."
+            )
+        return known[key].agent
+
+    agent(document["agent"])
+    return [
+        ToolApprovalItem(agent(each["agent"]), each["item"], id=each["id"], digest=each["digest"])
+        for each in document["interruptions"]
+    ]

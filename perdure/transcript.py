@@ -20,6 +20,11 @@ def chain_start(namespace: str, workflow_id: str, first_execution_run_id: str, a
     return hasher.hexdigest()
 
 
+def chain_start_below(origin: str, agent_path: str, epoch: int) -> str:
+    """d(0) of another transcript of the run whose own first one starts at `origin`."""
+    return chain_start("", origin, "", agent_path, epoch)
+
+
 def chain(digest: str, items: Iterable[bytes]) -> str:
     """The digest after further items."""
     for item in items:

@@ -10,14 +10,15 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from perdure.contracts.run import RunOutcome
 from perdure.limits import MAX_COMMAND_BYTES, MAX_TASK_BYTES
-from perdure.loop.absorb import absorb, started
+from perdure.loop.absorb import absorb, absorb_timeout, started
 from perdure.loop.plan import plan
+from perdure.loop.settle import settle
 from perdure.loop.state import Failure
 from perdure.loop.steps import (
-    CallTool,
+    CallModel,
+    Cancel,
     Fail,
     Finish,
-    JudgeCall,
     Outcome,
     SnapshotAgents,
     Start,
@@ -41,9 +42,9 @@ class AgentRun(Messages):
     @workflow.init
     def __init__(self, run: Any = NOTHING, *rest: Any) -> None:
         super().__init__(run)
-        self._ended: list[tuple[str, str | None, Outcome]] = []
+        self._ended: list[tuple[Step | Wait, Outcome]] = []
         self._waits: dict[str, asyncio.Task[None]] = {}
-        self._steps: set[asyncio.Task[None]] = set()
+        self._steps: dict[str, asyncio.Task[None]] = {}
         self._scheduled = (0, 0)  # the history's length when this workflow task began, bytes scheduled in it
 
     @workflow.run
@@ -55,6 +56,8 @@ class AgentRun(Messages):
                 match action:
                     case Start(step):
                         self._start(step)
+                    case Cancel(step_id):
+                        self._cancel(step_id)
                     case Wait():
                         self._wait(action)
                     case Finish():
@@ -69,39 +72,53 @@ class AgentRun(Messages):
     def _record(self) -> None:
         self.woken = False
         ended, self._ended = self._ended, []
-        for step_id, call_id, outcome in ended:
-            absorb(self.state, step_id, call_id, outcome, workflow.time())
+        for step, outcome in ended:
+            if isinstance(step, Wait):
+                absorb_timeout(self.state, step, workflow.time())
+            else:
+                absorb(self.state, step, outcome)
+        settle(self.state, workflow.time())
         self.settle_early()
 
     def _start(self, step: Step) -> None:
-        command = command_for(self.state, step, self.settings)
+        frame = self.state.frame(step.path)
+        if frame is None:
+            raise RuntimeError(f"step {step.id} belongs to no frame")
+        command = command_for(self.state, frame, step, self.settings)
         length, size = self._scheduled
         if length != workflow.info().get_current_history_length():
             length, size = workflow.info().get_current_history_length(), 0
         if command.size <= MAX_COMMAND_BYTES and size + command.size > MAX_TASK_BYTES:
             return  # the loop names the step again after the next event, which begins another workflow task
         self._scheduled = (length, size + command.size)
-        started(self.state, step.id)
-        task = asyncio.create_task(self._perform(step, command))
-        self._steps.add(task)
-        task.add_done_callback(self._steps.discard)
+        started(self.state, step)
+        call = None if isinstance(step, CallModel | SnapshotAgents) else frame.call(step.call_id)
+        performing = self._perform(step, command, frame.agent, call.name if call is not None else "")
+        self._steps[step.id] = asyncio.create_task(performing)
 
-    async def _perform(self, step: Step, command: Command) -> None:
-        call_id = step.call_id if isinstance(step, CallTool | JudgeCall) else None
-        self._end(step.id, call_id, await self._outcome(step, command))
+    async def _perform(self, step: Step, command: Command, agent: str, tool: str) -> None:
+        self._end(step, await self._outcome(step, command, agent, tool))
+        del self._steps[step.id]
 
-    async def _outcome(self, step: Step, command: Command) -> Outcome:
+    async def _outcome(self, step: Step, command: Command, agent: str, tool: str) -> Outcome:
         if command.size > MAX_COMMAND_BYTES:
             text = (
                 f"The input of {command.activity} takes {command.size} bytes; at most {MAX_COMMAND_BYTES} can travel."
             )
             return StepFailed(Failure("UserError", f"{text} Make the context or the arguments smaller."))
-        if not isinstance(step, SnapshotAgents) and step.delay_seconds:
+        if step.delay_seconds:
             await workflow.sleep(step.delay_seconds, summary=f"before {command.summary} is offered again")
         try:
-            return success(await command.start())
+            return success(step, await command.start(), agent, tool)
         except ActivityError as error:
             return failure(step, error)
+
+    def _cancel(self, step_id: str) -> None:
+        """Stops a step that nobody waits for any more; its activity is told, and not waited for."""
+        self.state.in_flight.pop(step_id, None)
+        task = self._steps.pop(step_id, None)
+        if task is not None:
+            task.cancel()
 
     def _wait(self, wait: Wait) -> None:
         if wait.id not in self._waits:
@@ -109,14 +126,14 @@ class AgentRun(Messages):
 
     async def _expire(self, wait: Wait) -> None:
         await workflow.sleep(wait.seconds, summary=timer_summary(self.state, wait.call_id))
-        self._end(wait.id, wait.call_id, WaitedTooLong())
+        self._end(wait, WaitedTooLong())
 
     def _stop_waiting(self, still_waiting: set[str]) -> None:
         for wait_id in [wait_id for wait_id in self._waits if wait_id not in still_waiting]:
             self._waits.pop(wait_id).cancel()
 
-    def _end(self, step_id: str, call_id: str | None, outcome: Outcome) -> None:
-        self._ended.append((step_id, call_id, outcome))
+    def _end(self, step: Step | Wait, outcome: Outcome) -> None:
+        self._ended.append((step, outcome))
         self.woken = True
 
     def _failed(self, reason: Failure) -> ApplicationError:

@@ -11,18 +11,20 @@ from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
 
 from perdure.contracts import steps as contracts
-from perdure.contracts.run import RunSettings, Tokens
-from perdure.items import is_reference
+from perdure.contracts.run import RunSettings
+from perdure.definition import AgentDefinition
 from perdure.limits import (
     CALLABLE_TIMEOUT_SECONDS,
+    GUARDRAIL_TIMEOUT_SECONDS,
     HEARTBEAT_TIMEOUT_SECONDS,
-    MAX_TAIL_BYTES,
     MODEL_TIMEOUT_SECONDS,
     TOOL_GRACE_SECONDS,
     TOOL_TIMEOUT_SECONDS,
 )
-from perdure.loop.state import Call, LoopState
-from perdure.loop.steps import CallModel, CallTool, JudgeCall, SnapshotAgents, Step
+from perdure.loop.state import Call, Frame, LoopState
+from perdure.loop.steps import CallModel, CallTool, CallUser, CheckGuardrail, RunHook, SnapshotAgents, Step
+
+from .inputs import guardrail_input, hook_input, model_input, tool_input, user_input
 
 _SUMMARY_CHARACTERS = 180
 
@@ -64,107 +66,121 @@ class Command:
         )
 
 
-def command_for(state: LoopState, step: Step, settings: RunSettings) -> Command:
+def command_for(state: LoopState, frame: Frame, step: Step, settings: RunSettings) -> Command:
     """The activity that does a step."""
     match step:
-        case SnapshotAgents(id, agent):
-            value = contracts.SnapshotInput(agent=agent, settings=settings)
-            return _callable(contracts.SNAPSHOT_AGENTS, id, value, contracts.SnapshotOutput, f"agents of {agent}")
+        case SnapshotAgents():
+            value = contracts.SnapshotInput(agent=step.agent, settings=settings)
+            return _callable(
+                contracts.SNAPSHOT_AGENTS, step.id, value, contracts.SnapshotOutput, f"agents of {step.agent}"
+            )
         case CallModel():
-            return _call_model(state, step)
-        case JudgeCall(id, call_id):
-            call = _open_call(state, call_id)
-            summary = f"does {_as_text(call)} need approval?"
-            value = _tool_call(state, call)
-            return _callable(contracts.JUDGE_CALL, f"{id}-{call.digest}", value, contracts.JudgeCallOutput, summary)
-        case CallTool(id, call_id):
-            return _call_tool(state, id, _open_call(state, call_id))
+            return _call_model(state, frame, step, settings)
+        case CallTool():
+            return _call_tool(state, frame, step, _open_call(frame, step.call_id))
+        case CheckGuardrail():
+            return _check_guardrail(state, frame, step)
+        case RunHook():
+            return _run_hook(state, frame, step)
+        case CallUser():
+            return _call_user(state, frame, step)
 
 
-def _call_model(state: LoopState, step: CallModel) -> Command:
-    definition = state.definition
-    cursor, items = _cursor(state)
-    forget = definition.reset_tool_choice and state.agent in state.agents_with_tool_use
-    extras: dict[str, Any] = {"forget_tool_choice": True} if forget else {}
-    if definition.calls_user_code:
-        extras |= {"context": state.context, "usage": Tokens.of(state.usage)}
-    value = contracts.CallModelInput(
-        agent=state.agent, definition=definition.digest, turn=step.turn, cursor=cursor, items=items, **extras
-    )
+def _call_model(state: LoopState, frame: Frame, step: CallModel, settings: RunSettings) -> Command:
+    definition = state.definition(frame)
+    seconds = max(MODEL_TIMEOUT_SECONDS, float(definition.settings.get("timeout") or 0))
     return Command(
         activity=contracts.CALL_MODEL,
         activity_id=step.id,
-        input=_payload(value),
+        input=_payload(model_input(state, frame, step, settings)),
         result_type=contracts.CallModelOutput,
-        timeout=timedelta(seconds=MODEL_TIMEOUT_SECONDS + TOOL_GRACE_SECONDS),
-        retry=_PATIENT,
-        summary=f"turn {step.turn}: {definition.name} asks {definition.model or 'its model'}",
+        timeout=timedelta(seconds=seconds + TOOL_GRACE_SECONDS),
+        retry=_retries(definition),
+        summary=f"turn {_turn(frame, step.turn)}: {definition.name} asks {definition.model or 'its model'}",
     )
 
 
-def _cursor(state: LoopState) -> tuple[contracts.Cursor, list[dict[str, Any]]]:
-    """The conversation as the model call gets it: what is new since the last one, at most 256 KiB of it."""
-    transcript = state.transcript
-    count = base = len(transcript.entries)
-    size = 0
-    while base > transcript.sent and size + len(transcript.entries[base - 1].data) <= MAX_TAIL_BYTES:
-        base -= 1
-        size += len(transcript.entries[base].data)
-    cursor = contracts.Cursor(
-        origin=transcript.origin,
-        digest=transcript.digest_at(count),
-        count=count,
-        base=transcript.digest_at(base),
-        base_count=base,
+def _retries(definition: AgentDefinition) -> RetryPolicy:
+    wanted = definition.retry
+    if wanted is None:
+        return _PATIENT
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=wanted.initial_seconds),
+        backoff_coefficient=wanted.multiplier,
+        maximum_interval=timedelta(seconds=wanted.longest_seconds),
+        maximum_attempts=wanted.attempts,
     )
-    return cursor, [json.loads(entry.data) for entry in transcript.entries[base:]]
 
 
-def _call_tool(state: LoopState, step_id: str, call: Call) -> Command:
-    timeout = (call.tool.timeout_seconds or TOOL_TIMEOUT_SECONDS) + TOOL_GRACE_SECONDS
+def _call_tool(state: LoopState, frame: Frame, step: CallTool, call: Call) -> Command:
+    tool = call.tool
+    if tool is None:
+        raise RuntimeError(f"step {step.id} is about a tool that the agent does not have")
+    listens = any(event.startswith("on_tool") for event in (*frame.rules.hooks, *state.definition(frame).hooks))
+    value = tool_input(state, frame, call, with_context=tool.takes_context or listens)
     return Command(
-        activity=contracts.CALL_TOOL + call.tool.name,
-        activity_id=f"{step_id}-{call.digest}",
-        input=_payload(_tool_call(state, call)),
+        activity=contracts.CALL_TOOL + tool.name,
+        activity_id=f"{step.id}-{call.digest}",
+        input=_payload(value),
         result_type=contracts.CallToolOutput,
-        timeout=timedelta(seconds=timeout),
-        retry=_ONCE if call.tool.effect == "once" else _PATIENT,
+        timeout=timedelta(seconds=(tool.timeout_seconds or TOOL_TIMEOUT_SECONDS) + TOOL_GRACE_SECONDS),
+        retry=_ONCE if tool.effect == "once" else _PATIENT,
         summary=_as_text(call),
     )
 
 
-def _callable(activity: str, step_id: str, value: Any, result_type: type[Any], summary: str) -> Command:
-    timeout = timedelta(seconds=CALLABLE_TIMEOUT_SECONDS + TOOL_GRACE_SECONDS)
-    return Command(activity, step_id, _payload(value), result_type, timeout, _PATIENT, summary)
+def _check_guardrail(state: LoopState, frame: Frame, step: CheckGuardrail) -> Command:
+    call = frame.call(step.call_id)
+    about = {"input": "the input", "output": "the final output"}.get(step.kind)
+    if about is None and call is not None:
+        about = f"{'the output of ' if step.kind == 'tool_output' else ''}{_as_text(call)}"
+    activity_id = step.id if call is None else f"{step.id}-{call.digest}"
+    value = guardrail_input(state, frame, step, call)
+    summary = f"may {about} pass?"
+    seconds = GUARDRAIL_TIMEOUT_SECONDS
+    name = contracts.CHECK_GUARDRAIL + step.name
+    return _callable(name, activity_id, value, contracts.GuardrailOutput, summary, seconds)
 
 
-def _tool_call(state: LoopState, call: Call) -> contracts.ToolCall:
-    extras: dict[str, Any] = {}
-    if is_reference(call.item):
-        extras["arguments_blob"] = call.item["perdure_blob"]["sha256"]
-    if call.tool.takes_context or call.tool.needs_approval == "rule":
-        extras |= {"context": state.context, "usage": Tokens.of(state.usage)}
-    if state.tool_output_format == "str":
-        extras["output_format"] = "str"
-    info = workflow.info()
-    return contracts.ToolCall(
-        call_id=call.id,
-        model_call_id=call.model_call_id,
-        agent=state.agent,
-        tool=call.tool.name,
-        fingerprint=call.tool.fingerprint,
-        arguments=call.arguments,
-        idempotency_key=f"{info.workflow_id}/{info.first_execution_run_id}/{call.id}",
-        **extras,
-    )
+def _run_hook(state: LoopState, frame: Frame, step: RunHook) -> Command:
+    call = frame.call(step.call_id)
+    value = hook_input(state, frame, step, call)
+    about = _as_text(call) if call is not None else state.definition(frame).name
+    return _callable(contracts.RUN_HOOK + step.event, step.id, value, contracts.HookOutput, f"{step.event}: {about}")
+
+
+def _call_user(state: LoopState, frame: Frame, step: CallUser) -> Command:
+    call = frame.call(step.call_id)
+    value = user_input(state, frame, step, call)
+    about = _as_text(call) if call is not None else f"turn {_turn(frame, frame.turn)}"
+    summary = f"does {about} need approval?" if step.role == "needs_approval" else f"{step.role}: {about}"
+    activity_id = step.id if call is None else f"{step.id}-{call.digest}"
+    return _callable(contracts.CALL_USER + step.role, activity_id, value, contracts.CallUserOutput, summary)
+
+
+def _turn(frame: Frame, turn: int) -> str:
+    return f"{frame.path}/{turn}" if frame.path else str(turn)
+
+
+def _callable(
+    activity: str,
+    step_id: str,
+    value: Any,
+    result_type: type[Any],
+    summary: str,
+    seconds: float = CALLABLE_TIMEOUT_SECONDS,
+) -> Command:
+    timeout = timedelta(seconds=seconds + TOOL_GRACE_SECONDS)
+    short = summary if len(summary) <= _SUMMARY_CHARACTERS else summary[: _SUMMARY_CHARACTERS - 1] + "…"
+    return Command(activity, step_id, _payload(value), result_type, timeout, _PATIENT, short)
 
 
 def _payload(value: Any) -> RawValue:
     return RawValue(workflow.payload_converter().to_payload(value))
 
 
-def _open_call(state: LoopState, call_id: str) -> Call:
-    call = state.call(call_id)
+def _open_call(frame: Frame, call_id: str) -> Call:
+    call = frame.call(call_id)
     if call is None:
         raise RuntimeError(f"step for call {call_id}, which is not open")
     return call
@@ -175,7 +191,7 @@ def _as_text(call: Call) -> str:
     try:
         arguments = json.loads(call.arguments or "{}")
         inner = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         inner = call.arguments
-    text = f"{call.tool.name}({inner})".replace("\n", " ").replace("`", "'")
+    text = f"{call.name}({inner})".replace("\n", " ").replace("`", "'")
     return text if len(text) <= _SUMMARY_CHARACTERS else text[: _SUMMARY_CHARACTERS - 2] + "…)"

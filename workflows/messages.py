@@ -14,6 +14,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from perdure.contracts.frozen import freeze
 from perdure.contracts.messages import (
     ApprovalView,
     DecisionMessage,
@@ -26,6 +27,7 @@ from perdure.contracts.run import PageRequest, RunInput, RunSettings, Tokens, Tr
 from perdure.errors import describe_exception
 from perdure.limits import MAX_EARLY_KEPT, MAX_IGNORED_KEPT, MAX_PAGE_BYTES
 from perdure.loop.decisions import Ruling, decide, judge_decision
+from perdure.loop.settle import settle
 from perdure.loop.state import Decision, LoopState
 
 from .opening import NOTHING, open_state
@@ -82,7 +84,7 @@ class Messages:
         """Commits a decision; a refused one has raised in the validator and left nothing in the history."""
         message = read_decision(UpdateMessage, _only(decision, rest))
         ruling = decide(self.state, message.call_id, self._decision(message), message.digest)
-        self.woken = True
+        self._moved()
         return Receipt(call_id=ruling.call_id, verdict=ruling.verdict, explanation=ruling.explanation)
 
     @decide.validator
@@ -114,7 +116,12 @@ class Messages:
     @workflow.query(name="definition", description="The agents as this run fixed them")
     def definition(self) -> RunInput:
         """The snapshot, for a worker that has not seen it."""
-        return RunInput(agent=self.state.agent_name, snapshot=self.state.snapshot, input=[])
+        return RunInput(agent=self.state.agent_name, snapshot=self.state.snapshot, settings=self.settings)
+
+    @workflow.query(name="state", description="All that the run knows, as another run could go on from it")
+    def frozen(self) -> dict[str, Any]:
+        """The state as JSON."""
+        return freeze(self.state)
 
     @workflow.query(name="usage", description="Requests and tokens so far")
     def usage(self) -> Tokens:
@@ -134,7 +141,7 @@ class Messages:
         decision = self._decision(message, approve=verb == "approve")
         ruling = decide(self.state, message.call_id, decision, message.digest)
         if ruling.verdict == "accepted":
-            self.woken = True
+            self._moved()
             return
         text = self._ignore(f"{verb} {message.call_id!r:.80} by {message.by!r:.80}: {_said(ruling)}")
         if ruling.verdict in ("unknown call", "too late"):
@@ -153,8 +160,15 @@ class Messages:
         for each in early:
             if decide(self.state, each.message.call_id, each.decision, each.message.digest).verdict != "accepted":
                 self._early.append(each)
-            elif each.text in self._ignored:
+                continue
+            settle(self.state, workflow.time())
+            if each.text in self._ignored:
                 self._ignored.remove(each.text)
+
+    def _moved(self) -> None:
+        """A decision may have been all that a turn lacked."""
+        settle(self.state, workflow.time())
+        self.woken = True
 
     def _decision(self, message: DecisionMessage, *, approve: bool | None = None) -> Decision:
         if isinstance(message, UpdateMessage):

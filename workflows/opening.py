@@ -7,9 +7,13 @@ from typing import Any
 from temporalio import workflow
 
 from perdure.canonical import canonical
+from perdure.contracts.frozen import rebase, thaw
 from perdure.contracts.run import ENGINE, RunInput, RunSettings, read_input
+from perdure.definition import RunRules
 from perdure.errors import UserError
-from perdure.loop.state import Failure, LoopState, Transcript
+from perdure.loop.frames import begin
+from perdure.loop.settle import settle
+from perdure.loop.state import Failure, Frame, Kept, LoopState, Transcript
 from perdure.transcript import chain_start
 
 # What a handler gets where the sender gave no value at all.
@@ -20,25 +24,60 @@ def open_state(run: Any) -> tuple[LoopState, RunSettings]:
     """The state that a run begins with; never raises."""
     info = workflow.info()
     origin = chain_start(info.namespace, info.workflow_id, info.first_execution_run_id, "", 0)
-    transcript = Transcript(origin)
     try:
         given = _read(run)
-        for item in given.input:
-            transcript.append(canonical(item), "input", given.agent, 0)
+        state = _fresh(given, origin) if given.state is None else _going_on(given, given.state, origin)
     except UserError as error:
-        failure = Failure("UserError", error.message)
-        return LoopState(agent_name="", transcript=Transcript(origin), failure=failure), RunSettings()
-    state = LoopState(
-        agent_name=given.agent,
-        transcript=transcript,
-        snapshot=given.snapshot,
-        agent=given.snapshot.start if given.snapshot else "",
-        max_turns=given.max_turns,
-        approval_timeout_seconds=given.settings.approval_timeout_seconds,
-        tool_output_format=given.settings.tool_output_format,
-        context=given.context,
-    )
+        frame = Frame(path="", agent="", rules=RunRules(), record=Transcript(origin), shown=Transcript(origin))
+        frame.failure = Failure("UserError", error.message)
+        return LoopState(agent_name="", root=frame), RunSettings()
+    state.approval_timeout_seconds = given.settings.approval_timeout_seconds
+    state.tool_output_format = given.settings.tool_output_format
+    settle(state, workflow.time())
     return state, given.settings
+
+
+def _fresh(given: RunInput, origin: str) -> LoopState:
+    transcript = Transcript(origin)
+    agent = given.snapshot.start if given.snapshot is not None else given.agent
+    for item in given.input:
+        transcript.append(canonical(item), "input", agent, 0)
+    frame = Frame(
+        path="",
+        agent=agent,
+        rules=given.snapshot.rules if given.snapshot is not None else RunRules(),
+        record=transcript,
+        shown=transcript,
+        max_turns=given.max_turns,
+        input_is_text=given.input_is_text,
+        kept=_kept(given),
+    )
+    state = LoopState(agent_name=given.agent, root=frame, snapshot=given.snapshot, context=given.context)
+    if state.snapshot is not None:
+        begin(state, frame)
+    return state
+
+
+def _kept(given: RunInput) -> Kept | None:
+    """What the provider is to keep of the conversation, if anything."""
+    chains = given.auto_previous_response_id or given.previous_response_id is not None
+    if given.conversation_id is not None:
+        return Kept(conversation_id=given.conversation_id)
+    return Kept(previous_response_id=given.previous_response_id, chains=True) if chains else None
+
+
+def _going_on(given: RunInput, frozen: dict[str, Any], origin: str) -> LoopState:
+    state = thaw(frozen)
+    rebase(state, origin)
+    if given.snapshot is not None:
+        state.snapshot = given.snapshot
+        state.root.rules = given.snapshot.rules
+    if state.snapshot is not None and state.root.agent not in state.snapshot.agents:
+        raise UserError(
+            f"The state was at agent {state.root.agent!r}, which {given.agent!r} does not lead to; it leads to "
+            f"{', '.join(state.snapshot.agents)}."
+        )
+    return state
 
 
 def _read(run: Any) -> RunInput:

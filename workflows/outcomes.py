@@ -8,11 +8,15 @@ from temporalio import exceptions
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from perdure.contracts import steps as contracts
-from perdure.loop.state import Failure
+from perdure.loop.state import Failure, Final, GuardrailRecord, ModelAnswer
 from perdure.loop.steps import (
     AgentsSnapshotted,
-    CallJudged,
     CallTool,
+    CheckGuardrail,
+    EditedHistory,
+    EditedItem,
+    GuardrailChecked,
+    HooksRan,
     ModelAnswered,
     Outcome,
     OutcomeUnknown,
@@ -20,28 +24,98 @@ from perdure.loop.steps import (
     StepDeclined,
     StepFailed,
     ToolReturned,
+    UserSaid,
 )
 
 
-def success(result: Any) -> Outcome:
-    """The outcome of an activity that returned."""
+def success(step: Step, result: Any, agent: str, tool: str) -> Outcome:
+    """The outcome of an activity that returned.
+
+    Args:
+        step: What it was for.
+        result: What it returned.
+        agent: The key of the agent that was active.
+        tool: The tool that a guardrail was asked about, if it was about one.
+    """
     match result:
         case contracts.CallModelOutput():
-            return ModelAnswered(
-                items=result.items,
-                usage=result.usage.usage(),
-                response_id=result.response_id,
-                request_id=result.request_id,
-                disabled=frozenset(result.disabled),
-            )
+            return ModelAnswered(_answer(result))
         case contracts.CallToolOutput():
             return ToolReturned(result.item, result.is_value, result.context_changes)
-        case contracts.JudgeCallOutput():
-            return CallJudged(result.needs_approval)
+        case contracts.GuardrailOutput() if isinstance(step, CheckGuardrail):
+            return _checked(step, result, agent, tool)
+        case contracts.HookOutput():
+            return HooksRan(result.context_changes)
+        case contracts.CallUserOutput():
+            return _said(result)
         case contracts.SnapshotOutput():
             return AgentsSnapshotted(result.snapshot)
         case _:
             raise RuntimeError(f"activity returned {type(result).__name__}, which no step has as its result")
+
+
+def _answer(result: contracts.CallModelOutput) -> ModelAnswer:
+    return ModelAnswer(
+        items=result.items,
+        usage=result.usage.usage(),
+        response_id=result.response_id,
+        request_id=result.request_id,
+        disabled=frozenset(result.disabled),
+        invalid_output=result.invalid_output,
+        context_changes=result.context_changes,
+    )
+
+
+def _checked(step: CheckGuardrail, result: contracts.GuardrailOutput, agent: str, tool: str) -> GuardrailChecked:
+    said = GuardrailRecord(
+        kind=step.kind,
+        source=step.source,
+        index=step.index,
+        name=step.name,
+        agent=agent,
+        tool=tool,
+        call_id=step.call_id,
+        behavior=result.behavior,
+        message=result.message,
+        output_info=result.output_info,
+    )
+    return GuardrailChecked(said, result.context_changes)
+
+
+def _said(result: contracts.CallUserOutput) -> UserSaid:
+    values: dict[str, Any] = {"needs_approval": result.needs_approval, "text": result.text}
+    if result.built is not None:
+        built = result.built
+        values |= {"input": built.items, "input_is_text": built.is_text, "tool_input": built.tool_input}
+        if built.problem_type:
+            values["problem"] = Failure(built.problem_type, built.problem)
+    output = result.output
+    if result.chosen is not None and result.chosen.is_final:
+        output = result.chosen.output or contracts.Output()
+    if result.handled is not None:
+        output, values["in_history"] = result.handled.output, result.handled.include_in_history
+    if output is not None:
+        text = None if output.item is not None else output.text
+        values["output"] = Final(output.kind, text=text, item=output.item)
+    if result.handed_off is not None:
+        values |= {"agent": result.handed_off.agent, "definitions": result.handed_off.definitions}
+    if result.edited is not None:
+        values["edited"] = _edited(result.edited)
+    return UserSaid(context_changes=result.context_changes, **values)
+
+
+def _edited(edited: contracts.EditedHistory) -> EditedHistory:
+    return EditedHistory(
+        input=_items(edited.input),
+        input_is_text=edited.input_is_text,
+        before=_items(edited.before),
+        new=_items(edited.new),
+        shown=None if edited.shown is None else _items(edited.shown),
+    )
+
+
+def _items(items: list[contracts.EditedItem]) -> list[EditedItem]:
+    return [EditedItem(each.place, each.item, each.kind, each.agent, each.target) for each in items]
 
 
 def failure(step: Step, error: ActivityError) -> Outcome:

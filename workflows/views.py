@@ -6,68 +6,118 @@ import json
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from perdure.contracts.frozen import requests_of
 from perdure.contracts.messages import ApprovalView, CallView, StatusView
-from perdure.contracts.run import PageEntry, PageRequest, ResponseView, RunOutcome, Tokens, TranscriptPage
+from perdure.contracts.run import (
+    GuardrailView,
+    PageEntry,
+    PageRequest,
+    ResponseView,
+    RunOutcome,
+    Tokens,
+    TranscriptPage,
+)
 from perdure.items import is_reference, message_text
 from perdure.limits import MAX_INLINE_ITEM_BYTES, MAX_PAGE_BYTES, MAX_TAIL_BYTES
-from perdure.loop.state import Call, Decision, Entry, LoopState, ResponseRecord
+from perdure.loop.state import Call, Decision, Entry, Frame, LoopState, ResponseRecord, Transcript
 
 _SHOWN_CHARACTERS = 600
 _ARGUMENT_CHARACTERS = 8000
+_REQUESTS_TOLD = 4000  # about 100 KB
 _APPROVALS_SHOWN = 20  # in the page of the Temporal UI; queries tell all
 
 
 def page_of(state: LoopState, wanted: PageRequest, limit: int) -> TranscriptPage:
-    """The items asked for, as many as the limit in bytes holds but at least one."""
-    entries = state.transcript.entries
+    """The items asked for, as many as the limit in bytes holds but at least one.
+
+    Raises:
+        ValueError: There is no such transcript (any more).
+    """
+    frame = state.frame(wanted.path)
+    if frame is None:
+        raise ValueError(f"No agent runs as a tool for call {wanted.path!r} (any more).")
+    transcript = next((each for each in (frame.record, frame.shown) if wanted.epoch in (None, each.epoch)), None)
+    if transcript is None:
+        raise ValueError(f"Transcript {wanted.epoch} was edited since; the record is {frame.record.epoch} now.")
+    entries = transcript.entries
     first = min(max(wanted.start, 0), len(entries))
     upto = len(entries) if wanted.upto is None else min(wanted.upto, len(entries))
     end, size = first, 0
     while end < upto and (end == first or size + len(entries[end].data) <= limit):
         size += len(entries[end].data)
         end += 1
-    return _page(state, first, end)
+    return _page(frame, transcript, first, end)
 
 
 def outcome_of(state: LoopState) -> RunOutcome:
     """How the run ended, or how far it came, with the last items that 256 KiB hold."""
-    entries = state.transcript.entries
+    root = state.root
+    entries = root.record.entries
     first, size = len(entries), 0
     while first > 0 and size + len(entries[first - 1].data) <= MAX_TAIL_BYTES:
         first -= 1
         size += len(entries[first].data)
+    final = root.final
     extras: dict[str, Any] = {}
-    if state.final_output is not None and len(state.final_output.encode()) <= MAX_INLINE_ITEM_BYTES:
-        extras["final_output"] = state.final_output
+    if final is not None and final.text is not None and len(final.text.encode()) <= MAX_INLINE_ITEM_BYTES:
+        extras["final_output"] = final.text
+    if final is not None and final.kind != "text":
+        extras["final_kind"] = final.kind
     if state.context is not None:
         extras["context"] = state.context
-    agent = state.agent or state.agent_name
-    tail = _page(state, first, len(entries))
-    return RunOutcome(agent=agent, turns=state.turn, usage=Tokens.of(state.usage), tail=tail, **extras)
+    if root.guardrails:
+        extras["guardrails"] = [_guardrail(each) for each in root.guardrails]
+    if root.input_is_text:
+        extras["input_is_text"] = True
+    if root.shown.epoch:
+        extras["shown_epoch"] = root.shown.epoch
+    if state.failure is not None:
+        extras |= {"settled_items": root.settled_items, "settled_turns": root.settled_turns}
+    return RunOutcome(
+        agent=root.agent or state.agent_name,
+        turns=root.turn,
+        usage=Tokens.of(state.usage),
+        requests=requests_of(state.usage, _REQUESTS_TOLD),
+        tail=_page(root, root.record, first, len(entries)),
+        **extras,
+    )
 
 
-def _page(state: LoopState, first: int, end: int) -> TranscriptPage:
-    entries = state.transcript.entries
+def _guardrail(said: Any) -> GuardrailView:
+    return GuardrailView(**{name: getattr(said, name) for name in GuardrailView.model_fields})
+
+
+def _page(frame: Frame, transcript: Transcript, first: int, end: int) -> TranscriptPage:
+    entries = transcript.entries
+    responses = frame.responses if transcript is frame.record else []
+    extras = {"epoch": transcript.epoch} if transcript.epoch else {}
     return TranscriptPage(
         first=first,
         entries=[_entry(entry) for entry in entries[first:end]],
-        responses=[_response(record) for record in state.responses if _belongs(record, first, end, len(entries))],
+        responses=[_response(record) for record in responses if _belongs(record, first, end, len(entries))],
         count=len(entries),
-        before=state.transcript.digest_at(first),
-        digest=state.transcript.digest_at(len(entries)),
+        before=transcript.digest_at(first),
+        digest=transcript.digest_at(len(entries)),
+        **extras,
     )
 
 
 def _belongs(record: ResponseRecord, first: int, end: int, count: int) -> bool:
-    """Whether a response is told with this page; one without items at the very end goes with the last page."""
+    """Whether a response is told with this page: that of its first item, else the last."""
+    if record.items is not None:
+        return end == count
     return first <= record.first < end or (record.first == end == count)
 
 
 def _entry(entry: Entry) -> PageEntry:
-    return PageEntry(item=json.loads(entry.data), kind=entry.kind, agent=entry.agent, turn=entry.turn)
+    extras = {"target": entry.target} if entry.target else {}
+    return PageEntry(item=json.loads(entry.data), kind=entry.kind, agent=entry.agent, turn=entry.turn, **extras)
 
 
 def _response(record: ResponseRecord) -> ResponseView:
+    extras: dict[str, Any] = {}
+    if record.items is not None:
+        extras["items"] = [json.loads(item) for item in record.items]
     return ResponseView(
         turn=record.turn,
         agent=record.agent,
@@ -76,24 +126,25 @@ def _response(record: ResponseRecord) -> ResponseView:
         usage=Tokens.of(record.usage),
         response_id=record.response_id,
         request_id=record.request_id,
+        **extras,
     )
 
 
 def approvals_of(state: LoopState) -> list[ApprovalView]:
     """The calls that wait for a decision, in call order; arguments are shortened where they fill a page together."""
-    waiting = state.waiting_calls()
+    waiting = [(frame, call) for frame in state.frames() for call in frame.calls if call.phase == "waiting"]
     each = max(MAX_PAGE_BYTES // (len(waiting) or 1) // 8, _SHOWN_CHARACTERS)  # a character takes 6 bytes at most
     return [
         ApprovalView(
             call_id=call.id,
-            tool=call.tool.name,
+            tool=call.name,
             arguments=_short(call.arguments or _head(call), each),
-            agent=state.agent,
+            agent=frame.agent,
             digest=call.digest,
             since=_time(call.since),
             expires=_time(call.since + state.approval_timeout_seconds),
         )
-        for call in waiting
+        for frame, call in waiting
     ]
 
 
@@ -104,18 +155,24 @@ def _head(call: Call) -> str:
 def status_of(state: LoopState, ignored: list[str]) -> StatusView:
     """What the run does, and why."""
     phase, why = _phase(state)
+    root = state.root
     return StatusView(
-        agent=state.agent or state.agent_name,
+        agent=root.agent or state.agent_name,
         phase=phase,
         why=why,
-        turn=state.turn,
-        max_turns=state.max_turns,
-        items=len(state.transcript.entries),
+        turn=root.turn,
+        max_turns=root.max_turns,
+        items=len(root.record.entries),
         usage=Tokens.of(state.usage),
         calls=_calls(state),
         approvals=approvals_of(state),
         decided={call_id: _told(decision) for call_id, decision in state.decided.items()},
         unknown_outcomes=list(state.unknown_outcomes),
+        guardrails=[_guardrail(each) for each in root.guardrails],
+        input_is_text=root.input_is_text,
+        requests=requests_of(state.usage, _REQUESTS_TOLD),
+        shown_epoch=root.shown.epoch,
+        context=state.context,
         warnings=list(state.warnings),
         ignored=list(ignored),
     )
@@ -124,27 +181,45 @@ def status_of(state: LoopState, ignored: list[str]) -> StatusView:
 def _phase(state: LoopState) -> tuple[str, str]:
     if state.failure is not None:
         return "failed", f"{state.failure.type}: {state.failure.message}"
-    if state.finished:
+    if state.root.stage == "done":
         return "finished", "The run has its result."
-    waiting = ", ".join(f"{call.id} ({call.tool.name})" for call in state.waiting_calls())
-    if state.calls and waiting and not state.in_flight:
+    waiting = ", ".join(f"{call.id} ({call.name})" for call in state.waiting_calls())
+    if waiting and not state.in_flight:
         return "waiting for approval", f"Waits for a decision about {waiting}."
-    if state.calls:
-        running = ", ".join(sorted(state.in_flight)) or "its next workflow task"
-        return "running tools", f"Runs {running}." + (f" Also waits for a decision about {waiting}." if waiting else "")
     if state.snapshot is None:
         return "starting", f"A worker takes the snapshot of agent {state.agent_name!r}."
-    return "calling model", f"Turn {state.turn + 1}: waits for the model of {state.definition.name}."
+    running = ", ".join(sorted(state.in_flight)) or "its next workflow task"
+    also = f" Also waits for a decision about {waiting}." if waiting else ""
+    if state.root.stage == "asking" and not waiting:
+        name = state.definition(state.root).name
+        return "calling model", f"Turn {state.root.turn + 1}: waits for the model of {name}."
+    return _PHASES.get(state.root.stage, "running tools"), f"Runs {running}.{also}"
+
+
+_PHASES = {
+    "screening": "checking guardrails",
+    "holding": "checking guardrails",
+    "reviewing": "checking guardrails",
+    "starting": "running hooks",
+    "announcing": "running hooks",
+    "ending": "running hooks",
+    "handing off": "handing off",
+    "filtering": "handing off",
+    "recovering": "handling an error",
+}
 
 
 def _calls(state: LoopState) -> list[CallView]:
-    """The open turn's calls; those that do not fit a page are named without arguments and output."""
+    """The open calls; those that do not fit a page are named without arguments and output."""
     views: list[CallView] = []
     size = 0
-    for call in state.calls:
-        view = _call(call)
-        size += len(view.model_dump_json())
-        views.append(view if size <= MAX_PAGE_BYTES else view.model_copy(update={"item": _named(call), "output": None}))
+    for frame in state.frames():
+        for call in frame.calls:
+            view = _call(frame, call)
+            size += len(view.model_dump_json())
+            if size > MAX_PAGE_BYTES:
+                view = view.model_copy(update={"item": _named(call), "output": None})
+            views.append(view)
     return views
 
 
@@ -152,12 +227,18 @@ def _named(call: Call) -> dict[str, Any]:
     return {name: value for name, value in call.item.items() if name in ("type", "name", "call_id")}
 
 
-def _call(call: Call) -> CallView:
-    extras: dict[str, Any] = {}
+def _call(frame: Frame, call: Call) -> CallView:
+    extras: dict[str, Any] = {"path": frame.path} if frame.path else {}
     if call.output is not None:
-        extras = {"output": call.output, "output_is_value": call.output_is_value}
+        extras |= {"output": call.output, "output_is_value": call.output_is_value}
     return CallView(
-        call_id=call.id, tool=call.tool.name, phase=call.phase, digest=call.digest, item=call.item, **extras
+        call_id=call.id,
+        tool=call.name,
+        phase=call.phase,
+        digest=call.digest,
+        item=call.item,
+        agent=frame.agent,
+        **extras,
     )
 
 
@@ -171,14 +252,14 @@ def _told(decision: Decision) -> str:
 def timer_summary(state: LoopState, call_id: str) -> str:
     """The line of an approval's timer in the timeline."""
     call = state.call(call_id)
-    return f"approval {call_id}: {call.tool.name}" if call else f"approval {call_id}"
+    return f"approval {call_id}: {call.name}" if call else f"approval {call_id}"
 
 
 def details_of(state: LoopState, ignored: list[str]) -> str:
     """The run's current details in Markdown."""
     status = status_of(state, ignored)
     used = status.usage
-    limit = f" of {state.max_turns}" if state.max_turns is not None else ""
+    limit = f" of {status.max_turns}" if status.max_turns is not None else ""
     lines = [
         f"**{_safe(status.agent)}** · {status.phase} · turn {status.turn}{limit} · {used.requests} requests, "
         f"{used.input} tokens in, {used.output} out",
@@ -215,7 +296,7 @@ def _approval_lines(approval: ApprovalView) -> list[str]:
 
 
 def _last_message(state: LoopState) -> str:
-    for entry in reversed(state.transcript.entries[-20:]):
+    for entry in reversed(state.root.record.entries[-20:]):
         if entry.kind not in ("input", "answer") or b'"content"' not in entry.data:
             continue  # most entries; parsing them would cost more than the rest of the page
         item: dict[str, Any] = json.loads(entry.data)

@@ -1,17 +1,41 @@
-"""Which provider answers: a model object of the user, or the provider of a model's name."""
+"""Which provider answers: a model object of the user, or what the run's provider finds for a model's name."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
 from typing import Any
 
 from perdure.agent import Agent
 from perdure.definition import AgentDefinition
+from perdure.errors import ModelTimeoutError, UserError
 from perdure.model import Model, ModelAnswer, ModelRequest, ModelTracing
+from perdure.models.multi_provider import MultiProvider
+from perdure.run_config import RunConfig
 from perdure.served import AgentNotServed, ServedAgents
-from perdure.tool import FunctionTool
 
-from .openai_responses import OpenAIResponses
+from .wiring import Wires, is_wired
+
+
+@dataclass(frozen=True)
+class LiveParts:
+    """The user's objects behind a request.
+
+    Attributes:
+        agent: The agent that asks.
+        config: The configuration that it runs under; its model and its provider count.
+        tools: What the request offers, as a model of the user's own is given it.
+        handoffs: To whom the agent may hand over, likewise.
+        output_schema: The form of the answer, unless that is text.
+    """
+
+    agent: Agent[Any]
+    config: RunConfig
+    tools: list[Any] = field(default_factory=list[Any])
+    handoffs: list[Any] = field(default_factory=list[Any])
+    output_schema: Any | None = None
 
 
 class Providers:
@@ -19,43 +43,93 @@ class Providers:
 
     def __init__(self, served: ServedAgents) -> None:
         self._served = served
-        self._openai = OpenAIResponses()
+        self._wires = Wires()
+        self._default_provider = MultiProvider()
 
     async def respond(
-        self, run_id: str, agent_name: str, definition: AgentDefinition, request: ModelRequest
+        self, run_id: str, definition: AgentDefinition, request: ModelRequest, live: LiveParts | None = None
     ) -> ModelAnswer:
-        """Asks the model."""
+        """Asks the model.
+
+        Args:
+            run_id: The run.
+            definition: The agent as the run has it.
+            request: What is asked.
+            live: The user's objects behind the request; without them only a model that the default provider finds
+                by its name can be asked.
+
+        Raises:
+            AgentNotServed: This worker lacks the model object that the run's agent had.
+            ModelTimeoutError: The model took longer than the settings' `timeout`.
+        """
+        return await _in_time(self._answer(run_id, definition, request, live), request.settings.timeout)
+
+    def model(self, definition: AgentDefinition, live: LiveParts | None = None) -> Model:
+        """The model that a request of this agent goes to.
+
+        Raises:
+            AgentNotServed: This worker lacks the model object that the run's agent had.
+            UserError: The run's provider gave something else than a model.
+        """
         if not definition.model_object:
-            return await self._openai.respond(request)
-        agent = self._served.agent(run_id, agent_name)
-        override = self._served.config(run_id).model
-        model = agent.model if override is None else override
+            provider = self._default_provider if live is None else live.config.model_provider
+            found: Any = provider.get_model(definition.model)
+            if not isinstance(found, Model):
+                raise UserError(f"The model provider gave {found!r:.100} for {definition.model!r}; it must be a Model.")
+            return found
+        model = None if live is None else live.agent.model if live.config.model is None else live.config.model
         if not isinstance(model, Model):
-            raise AgentNotServed(f"Agent {agent_name!r} of this worker has no model object, as the run's agent had.")
-        return await self._served.on_user_loop(run_id, lambda: _ask(model, agent, request))
+            raise AgentNotServed(
+                f"Agent {definition.name!r} of this worker has no model object, as the run's agent had."
+            )
+        return model
+
+    async def _answer(
+        self, run_id: str, definition: AgentDefinition, request: ModelRequest, live: LiveParts | None
+    ) -> ModelAnswer:
+        model = self.model(definition, live)
+        if is_wired(model):
+            if model.openai_client is None:
+                return await self._wires.ask(model, request)
+            # A client of the user's keeps its connections on the loop of the user's code.
+            return await self._served.on_user_loop(run_id, lambda: self._wires.ask(model, request))
+        if live is None:
+            raise AgentNotServed(f"This worker has no agent {definition.name!r}, whose model wants its tools.")
+        return await self._served.on_user_loop(run_id, lambda: _ask(model, live, request))
 
     async def close(self) -> None:
         """Closes the providers' connections."""
-        await self._openai.close()
+        await self._wires.close()
 
 
-async def _ask(model: Model, agent: Agent[Any], request: ModelRequest) -> ModelAnswer:
-    offered = {tool.get("name") for tool in request.tools}
+async def _in_time(answer: Coroutine[Any, Any, ModelAnswer], seconds: float | None) -> ModelAnswer:
+    deadline = asyncio.timeout(seconds)
+    try:
+        async with deadline:
+            return await answer
+    except TimeoutError:
+        if seconds is None or not deadline.expired():  # the model's own
+            raise
+        raise ModelTimeoutError(seconds) from None
+
+
+async def _ask(model: Model, live: LiveParts, request: ModelRequest) -> ModelAnswer:
     response = await model.get_response(
         request.instructions,
         [json.loads(item) for item in request.input],
         request.settings,
-        [tool for tool in agent.tools if not isinstance(tool, FunctionTool) or tool.name in offered],
-        None,
-        [],
+        live.tools,
+        live.output_schema,
+        live.handoffs,
         ModelTracing.DISABLED,
-        previous_response_id=None,
-        conversation_id=None,
-        prompt=None,
+        previous_response_id=request.previous_response_id,
+        conversation_id=request.conversation_id,
+        prompt=request.prompt,
     )
     return ModelAnswer(
         items=response.to_input_items(),
         usage=response.usage,
         response_id=response.response_id,
         request_id=response.request_id,
+        raw_usage=response.raw_usage,
     )

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
-from perdure.errors import AgentsException, ModelBehaviorError, describe_exception
+from perdure.errors import AgentsException, ModelBehaviorError, ModelTimeoutError, describe_exception
 
 MAX_RETRY_AFTER_SECONDS = 300.0  # a longer wait is cut to this: asking in vain once in five minutes is cheap
 
@@ -30,6 +30,7 @@ RETRYABLE_STATUSES = frozenset({408, 409, 425, 429})
 RETRYABLE_CODES = frozenset({"server_error", "rate_limit_exceeded", "vector_store_timeout"})
 
 _QUOTA = "insufficient_quota"  # a 429 that no waiting cures
+_LOCKED = "conversation_locked"  # a 400 that ends with the request before this one
 _TRANSPORT_ERRORS = (ConnectionError, TimeoutError, EOFError, socket.gaierror, ssl.SSLError, json.JSONDecodeError)
 # Base classes of what HTTP libraries and provider SDKs raise where no answer arrived.
 _TRANSPORT_NAMES = frozenset({"APIConnectionError", "TransportError", "ClientConnectionError", "ClientPayloadError"})
@@ -87,10 +88,10 @@ def classify(error: BaseException, now: datetime) -> ProviderFailure:
     if isinstance(error, UnusableAnswer):
         return ProviderFailure(True, None, ModelBehaviorError.__name__, _bounded(error, _text(error)), None)
     if isinstance(error, AgentsException):
-        return ProviderFailure(False, None, name, _bounded(error, _text(error)), None)
+        return ProviderFailure(isinstance(error, ModelTimeoutError), None, name, _bounded(error, _text(error)), None)
     status = _status(error)
     if status is not None:
-        headers, code = _headers(error), _code(error)
+        headers, code = error_headers(error), error_code(error)
         retryable = _may_succeed_later(status, code, headers)
         wait = retry_after_seconds(headers, now) if retryable else None
         return ProviderFailure(retryable, wait, name, _bounded(error, _status_message(error, status, code)), status)
@@ -136,8 +137,8 @@ def _seconds_until(date: str, now: datetime) -> float | None:
 
 
 def _may_succeed_later(status: int, code: str | None, headers: Mapping[str, Any]) -> bool:
-    if code == _QUOTA:
-        return False
+    if code in (_QUOTA, _LOCKED):
+        return code == _LOCKED
     said = (_header(headers, "x-should-retry") or "").lower()  # OpenAI's own; its client obeys it too
     if said in ("true", "false"):
         return said == "true"
@@ -190,9 +191,12 @@ def _status(error: BaseException) -> int | None:
     return None
 
 
-def _headers(error: BaseException) -> Mapping[str, Any]:
-    for found in (_attribute(_attribute(error, "response"), "headers"), _attribute(error, "headers")):
-        if isinstance(found, Mapping):
+def error_headers(error: BaseException) -> Mapping[str, Any]:
+    """The headers of the answer that an error is about."""
+    response = _attribute(error, "response")
+    for owner, name in ((response, "headers"), (error, "headers"), (error, "litellm_response_headers")):
+        found = _attribute(owner, name)
+        if isinstance(found, Mapping) and found:
             return cast("Mapping[str, Any]", found)
     return {}
 
@@ -202,12 +206,20 @@ def _header(headers: Mapping[str, Any], name: str) -> str | None:
     return value.strip() if isinstance(value, str) else None
 
 
-def _code(error: BaseException) -> str | None:
+def error_code(error: BaseException) -> str | None:
     """The provider's code; OpenAI names a spent quota in `code`, compatible servers some of the time in `type`."""
     if _attribute(error, "type") == _QUOTA:
         return _QUOTA
     code = _attribute(error, "code")
     return code if isinstance(code, str) and code else None
+
+
+def request_id_of(error: BaseException) -> str | None:
+    """The provider's id of the failed request, for support."""
+    for found in (_attribute(error, "request_id"), _header(error_headers(error), "x-request-id")):
+        if isinstance(found, str):
+            return found
+    return None
 
 
 def _attribute(owner: Any, name: str) -> Any:

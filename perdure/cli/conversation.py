@@ -49,6 +49,8 @@ class _Told:
                 return _labelled(role, _message_text(item), role)
             case "function_call" if entry.kind == "answer":
                 return self._call(entry)
+            case "function_call" | "function_call_output" if entry.kind in ("handoff", "handed_off"):
+                return _handoff(entry)
             case "function_call_output" if entry.kind != "input":
                 waiting = self._unanswered[str(item.get("call_id"))]
                 name = f"output {waiting.pop(0)}" if waiting else "output"
@@ -70,6 +72,12 @@ class _Told:
         elif call_id in self._open and self._open[call_id].phase == "waiting":
             lines.append(Line("  waits for a decision", "bold magenta"))
         return lines
+
+
+def _handoff(entry: PageEntry) -> list[Line]:
+    if entry.kind == "handed_off":
+        return _labelled("handoff", f"{entry.agent} hands over to {entry.target}", "output")
+    return _labelled("handoff", f"{entry.item.get('name')} {entry.item.get('arguments', '')}", "call")
 
 
 def _labelled(label: str, text: str, style: str) -> list[Line]:

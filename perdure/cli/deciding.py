@@ -70,7 +70,8 @@ async def _knows(run: Run, call_id: str) -> bool:
     known |= {str(call.item.get("call_id")) for call in status.calls}
     if call_id in known:
         return True
-    made = [entry for entry in await run.transcript() if entry.item.get("type") == "function_call"]
+    said = await run.transcript()
+    made = [entry for entry in said if entry.kind == "answer" and entry.item.get("type") == "function_call"]
     places: dict[int, int] = {}
     for entry in made:
         place = places[entry.turn] = places.get(entry.turn, -1) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shlex
 from typing import Any
 
@@ -17,12 +18,13 @@ from perdure.client.listing import RunSummary
 from perdure.client.queues import is_process_queue
 from perdure.client.starting import find
 from perdure.contracts.messages import ApprovalView, StatusView
-from perdure.contracts.run import Tokens
+from perdure.contracts.run import GuardrailView, Tokens
 from perdure.errors import PerdureError
 from perdure.run import Run
 from perdure.runner import Runner
 
 _AT_ONCE = 8  # runs asked for their approvals at once
+_SHOWN_INFO = 400  # characters of what a guardrail said
 _ENDED_OTHERWISE = ("canceled", "terminated", "timed_out")  # ends that the run itself could not note
 
 
@@ -166,6 +168,10 @@ def _tail_lines(run_id: str, status: StatusView) -> list[Line]:
         lines += [Line(""), Line("Waits for a decision:", "bold")]
         lines += [line for approval in status.approvals for line in approval_lines(run_id, approval)]
     for title, values in (
+        (
+            "Guardrails that stopped something",
+            [_stopped(view) for view in status.guardrails if view.behavior != "allow"],
+        ),
         ("Decided", [f"{call_id} {told}" for call_id, told in status.decided.items()]),
         ("Outcome unknown, look before repeating", status.unknown_outcomes),
         ("Warnings", status.warnings),
@@ -174,6 +180,13 @@ def _tail_lines(run_id: str, status: StatusView) -> list[Line]:
         if values:
             lines += [Line(""), Line(f"{title}:", "bold"), *(Line(f"  {in_line(value)}") for value in values)]
     return lines
+
+
+def _stopped(view: GuardrailView) -> str:
+    place = f"tool {view.tool}, call {view.call_id}" if view.source == "tool" else f"{view.source}, {view.agent}"
+    what = "ended the run" if view.behavior == "raise" else f"rejected it: {view.message}"
+    info = "" if view.output_info is None else f" ({json.dumps(view.output_info, ensure_ascii=False)[:_SHOWN_INFO]})"
+    return f"{view.kind.replace('_', ' ')} guardrail {view.name} ({place}) {what}{info}"
 
 
 def _summary(run: RunSummary) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from perdure.agent import Agent
 from perdure.cli.attendance import workers_of
 from perdure.cli.ending import CommandFailed, ExitCode
@@ -136,7 +138,7 @@ def _document(run: Run, result: RunResult, status: str) -> dict[str, Any]:
     return {
         "run_id": run.id,
         "status": status,
-        "final_output": result.final_output,
+        "final_output": to_jsonable_python(result.final_output, fallback=str),
         "approvals": [],
         "usage": usage.model_dump(mode="json"),
         "url": run.url,

@@ -1,29 +1,28 @@
-"""How a run's end, or its pause, becomes what the caller gets: a result or the exception that the SDK would raise."""
+"""How a run's end, or its pause, becomes what the caller gets as its result."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, cast
+import json
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
-from temporalio import exceptions
-from temporalio.client import WorkflowFailureError
-
-from perdure import errors
 from perdure.agent import Agent
-from perdure.client.reading import Transcript, open_items
+from perdure.agent_output import output_schema_of
+from perdure.client.cast import Cast
+from perdure.client.guardrails import guardrail_results
+from perdure.client.items import interruptions, new_items, open_items, raw_responses
+from perdure.client.progress import Progress
+from perdure.client.reading import Said
+from perdure.client.saving import Reached, document_of, saved_run
 from perdure.context import RunContextWrapper
 from perdure.contracts.messages import StatusView
 from perdure.contracts.run import RunOutcome
-from perdure.items import ToolApprovalItem, TResponseInputItem
+from perdure.errors import ModelBehaviorError, UserError
+from perdure.items import RunItem, TResponseInputItem
 from perdure.portable_context import update_context
-from perdure.result import RunErrorDetails, RunResult
+from perdure.result import ResultSource, RunErrorDetails, RunResult
 from perdure.served import Lent
-from perdure.usage import Usage
-
-_REBUILT: dict[str, type[errors.AgentsException]] = {
-    name: cast("type[errors.AgentsException]", getattr(errors, name))
-    for name in ("MaxTurnsExceeded", "ModelBehaviorError", "ModelRefusalError", "UserError", "ContextNotPortableError")
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,102 +30,118 @@ class Caller:
     """What the caller knows of its run.
 
     Attributes:
-        agent: The agent that items are attributed to.
-        input: What the caller gave; `None` if it attached to a run that it did not start.
+        agent: The agent that the run was started with.
         lent: The caller's objects, if the run is served by them.
+        max_turns: The run's limit.
     """
 
     run_id: str
     agent: Agent[Any]
-    input: str | list[TResponseInputItem] | None = None
     lent: Lent | None = None
     max_turns: int | None = 10
+    cast: Cast = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cast", Cast(self.agent, self.lent))
 
 
-def result_of(caller: Caller, transcript: Transcript, outcome: RunOutcome) -> RunResult:
+def result_of(caller: Caller, reached: Reached, outcome: RunOutcome) -> RunResult:
     """The result of a run that finished."""
-    wrapper = _context(caller, transcript, outcome.context)
-    details = _details(caller, transcript, wrapper)
+    final = final_output(caller.cast, reached.said, outcome)
+    details = details_of(caller, reached.progress, reached.said, final)
+    saved = partial(saved_run, caller.run_id, caller.agent.name, reached, max_turns=caller.max_turns)
     return RunResult(
         **vars(details),
-        final_output=transcript.final_text(outcome),
+        final_output=final,
         max_turns=caller.max_turns,
         run_id=caller.run_id,
+        source=ResultSource(_model_input(reached, []), _omits_ids(caller), lambda: document_of(saved())),
     )
 
 
-def pause_of(caller: Caller, transcript: Transcript, status: StatusView) -> RunResult:
+def pause_of(caller: Caller, reached: Reached, status: StatusView, frozen: dict[str, Any] | None) -> RunResult:
     """Where a run stands while calls wait for approval."""
-    details = _details(caller, transcript, _context(caller, transcript, None))
-    details.new_items += open_items(caller.agent, status)
-    waiting = [item for item in details.new_items if isinstance(item, ToolApprovalItem)]
-    return RunResult(**vars(details), interruptions=waiting, max_turns=caller.max_turns, run_id=caller.run_id)
-
-
-def failed_outcome(error: WorkflowFailureError) -> RunOutcome | None:
-    """How far a failed run had come, if its failure says so."""
-    cause = error.cause
-    details = cause.details if isinstance(cause, exceptions.ApplicationError) else ()
-    return RunOutcome.model_validate(details[0]) if details and isinstance(details[0], dict) else None
-
-
-def exception_of(
-    error: WorkflowFailureError, caller: Caller, transcript: Transcript | None, outcome: RunOutcome | None
-) -> BaseException:
-    """The exception for the caller of a run that failed."""
-    cause = error.cause
-    if isinstance(cause, exceptions.ApplicationError):
-        raised = _own_exception(caller, cause) or _rebuilt(cause)
-        if isinstance(raised, errors.AgentsException) and transcript is not None and outcome is not None:
-            raised.run_data = _details(caller, transcript, _context(caller, transcript, outcome.context))
-        return raised
-    if isinstance(cause, exceptions.CancelledError):
-        return errors.RunCancelled(f"Run {caller.run_id!r} was cancelled.")
-    if isinstance(cause, exceptions.TerminatedError):
-        return errors.RunCancelled(f"Run {caller.run_id!r} was terminated: {cause.message}")
-    return errors.RunFailed(f"Run {caller.run_id!r} ended: {cause or error}", type_name=type(cause).__name__)
-
-
-def _own_exception(caller: Caller, cause: exceptions.ApplicationError) -> BaseException | None:
-    """The very object that user code in this process raised."""
-    token = _second_detail(cause).get("token")
-    if caller.lent is None or not isinstance(token, int) or token >= len(caller.lent.errors):
-        return None
-    raised = caller.lent.errors[token]
-    return raised if type(raised).__name__ == cause.type else None
-
-
-def _rebuilt(cause: exceptions.ApplicationError) -> errors.AgentsException:
-    name, detail = cause.type or "", _second_detail(cause)
-    if name == "ToolTimeoutError" and "tool_name" in detail:
-        return errors.ToolTimeoutError(detail["tool_name"], detail["timeout_seconds"])
-    known = _REBUILT.get(name)
-    if known is not None:
-        return known(cause.message)
-    return errors.RunFailed(cause.message, type_name=name, traceback_text=detail.get("traceback", ""))
-
-
-def _second_detail(cause: exceptions.ApplicationError) -> dict[str, Any]:
-    second = cause.details[1] if len(cause.details) > 1 else None
-    return cast("dict[str, Any]", second) if isinstance(second, dict) else {}
-
-
-def _details(caller: Caller, transcript: Transcript, wrapper: RunContextWrapper[Any]) -> RunErrorDetails:
-    return RunErrorDetails(
-        input=caller.input if caller.input is not None else transcript.input(),
-        new_items=transcript.new_items(caller.agent),
-        raw_responses=transcript.raw_responses(),
-        last_agent=caller.agent,
-        context_wrapper=wrapper,
+    details = details_of(caller, reached.progress, reached.said, None)
+    opened = open_items(caller.cast, status)
+    details.new_items += opened
+    saved = partial(
+        saved_run,
+        caller.run_id,
+        caller.agent.name,
+        reached,
+        max_turns=status.max_turns,
+        status=status,
+        frozen=frozen,
+    )
+    return RunResult(
+        **vars(details),
+        interruptions=interruptions(caller.cast, status),
+        max_turns=status.max_turns,
+        run_id=caller.run_id,
+        source=ResultSource(_model_input(reached, opened), _omits_ids(caller), lambda: document_of(saved())),
     )
 
 
-def _context(caller: Caller, transcript: Transcript, state: dict[str, Any] | None) -> RunContextWrapper[Any]:
-    """The caller's context with what tools changed in it, and the usage of all answers."""
-    usage = Usage()
-    for record in transcript.responses:
-        usage.add(record.usage.usage())
+def final_output(cast: Cast, said: Said, outcome: RunOutcome) -> Any:
+    """The answer of a finished run: a text, a value of the last agent's output type, or a value of JSON.
+
+    Raises:
+        UserError: The agent's output type has changed, and the answer is not of it any more.
+    """
+    text = outcome.final_output if outcome.final_output is not None else said.last_message
+    if text is None or outcome.final_kind == "text":
+        return text
+    schema = output_schema_of(cast.agent(outcome.agent).output_type) if outcome.final_kind == "typed" else None
+    if schema is None:
+        return json.loads(text)
+    try:
+        return schema.validate_json(text)
+    except ModelBehaviorError as error:
+        raise UserError(
+            f"The run's final output is not of the output type {schema.name()} that agent {outcome.agent!r} has in "
+            "this process. Ask with the agent that the run was started with, or by name."
+        ) from error
+
+
+def details_of(caller: Caller, progress: Progress, said: Said, final: Any) -> RunErrorDetails:
+    """What a result and an exception's `run_data` have in common."""
+    cast = caller.cast
+    guardrails = guardrail_results(cast, progress.guardrails, final)
+    return RunErrorDetails(
+        input=_input(progress, said),
+        new_items=new_items(cast, said),
+        raw_responses=raw_responses(said),
+        last_agent=cast.agent(progress.agent),
+        context_wrapper=_context(caller, progress, said),
+        input_guardrail_results=guardrails.input,
+        output_guardrail_results=guardrails.output,
+        tool_input_guardrail_results=guardrails.tool_input,
+        tool_output_guardrail_results=guardrails.tool_output,
+    )
+
+
+def _input(progress: Progress, said: Said) -> str | list[TResponseInputItem]:
+    """What the run was given, or what a handoff made of it."""
+    items = said.input
+    text = items[0].get("content") if len(items) == 1 else None
+    return text if progress.input_is_text and isinstance(text, str) else items
+
+
+def _context(caller: Caller, progress: Progress, said: Said) -> RunContextWrapper[Any]:
+    """The caller's context with what tools changed in it, and the usage of all model calls."""
     given = caller.lent.context if caller.lent is not None else None
-    if given is not None and state is not None:
-        update_context(given, state)
-    return RunContextWrapper(given if given is not None else state, usage)
+    if given is not None and progress.context is not None:
+        update_context(given, progress.context)
+    return RunContextWrapper(given if given is not None else progress.context, progress.total(said.responses))
+
+
+def _model_input(reached: Reached, opened: list[RunItem]) -> list[TResponseInputItem] | None:
+    if reached.shown is None:
+        return None
+    outputs = [item.data for item in opened if item.type == "tool_call_output_item"]
+    return [*reached.shown.items, *outputs]
+
+
+def _omits_ids(caller: Caller) -> bool:
+    config = caller.cast.config
+    return config is not None and config.reasoning_item_id_policy == "omit"

@@ -4,40 +4,103 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from perdure.agent import Agent
 from perdure.blobs import BlobStore, load_item
 from perdure.canonical import encode
-from perdure.contracts.messages import StatusView
-from perdure.contracts.run import PageEntry, PageRequest, ResponseView, RunOutcome, TranscriptPage
-from perdure.items import RunItem, ToolApprovalItem, ToolCallOutputItem, TResponseInputItem, message_text, run_item
-from perdure.model import ModelResponse
+from perdure.contracts.run import PageEntry, PageRequest, ResponseView, TranscriptPage
+from perdure.items import TResponseInputItem, message_text
 from perdure.transcript import chain
 
 AskForPage: TypeAlias = Callable[[PageRequest], Awaitable[TranscriptPage]]
 
 
-class Transcript:
-    """The items of one run, as far as they were read."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was said and done: the items with who said them, and which of them were answers of a model."""
 
-    def __init__(self, ask: AskForPage, blobs: BlobStore | None) -> None:
+    entries: list[PageEntry]
+    responses: list[ResponseView]
+
+    @property
+    def input(self) -> list[TResponseInputItem]:
+        """What the run was given."""
+        return [entry.item for entry in self.entries if entry.kind == "input"]
+
+    @property
+    def items(self) -> list[TResponseInputItem]:
+        """All items."""
+        return [entry.item for entry in self.entries]
+
+    @property
+    def last_message(self) -> str | None:
+        """The text of the last message."""
+        said = [entry.item for entry in self.entries if entry.item.get("type") == "message"]
+        return message_text(said[-1]) if said else None
+
+    def first(self, count: int, turns: int) -> Said:
+        """The first items, as many as `count`, all input, and the answers of the first turns."""
+        kept = [entry for place, entry in enumerate(self.entries) if place < count or entry.kind == "input"]
+        return Said(kept, [response for response in self.responses if response.turn <= turns])
+
+    def answer(self, response: ResponseView) -> list[dict[str, Any]]:
+        """The items that one answer brought."""
+        if response.items is not None:
+            return response.items
+        return [entry.item for entry in self.entries[response.first : response.first + response.count]]
+
+
+class Transcript:
+    """The items of one run, as far as they were read.
+
+    Args:
+        ask: Asks the run for a page.
+        blobs: Where large items lie.
+        epoch: Which of the run's transcripts; by default what was said as a whole. When that is edited, as by a
+            handoff's filter, it is read anew.
+    """
+
+    def __init__(self, ask: AskForPage, blobs: BlobStore | None, epoch: int | None = None) -> None:
         self._ask = ask
         self._blobs = blobs
+        self._wanted = epoch
+        self._epoch = epoch or 0
         self._entries: list[PageEntry] = []
-        self._responses: list[ResponseView] = []
+        self._responses: dict[int, ResponseView] = {}
         self._digest = ""
+
+    @property
+    def epoch(self) -> int:
+        """Which of the run's transcripts was read."""
+        return self._epoch
+
+    @property
+    def said(self) -> Said:
+        """What was read so far."""
+        return Said(list(self._entries), [self._responses[turn] for turn in sorted(self._responses)])
 
     async def read(self, count: int | None = None, tail: TranscriptPage | None = None) -> None:
         """Reads up to `count` items, or all; what `tail` holds is not asked for."""
+        if tail is not None and tail.epoch != self._epoch:
+            self._start_over(tail.epoch)
         while tail is None or len(self._entries) < tail.first:
             start = len(self._entries)
-            page = await self._ask(PageRequest(start=start, upto=count if tail is None else tail.first))
+            upto = count if tail is None else tail.first
+            epoch = self._wanted if tail is None else tail.epoch
+            page = await self._ask(PageRequest(epoch=epoch, start=start, upto=upto))
+            if page.epoch != self._epoch:
+                self._start_over(page.epoch)
+                if page.first > 0:
+                    continue
             self._take(page)
             if len(self._entries) >= (page.count if count is None else min(count, page.count)):
                 break
         if tail is not None:
             self._take(tail)
+
+    def _start_over(self, epoch: int) -> None:
+        self._epoch, self._entries, self._responses, self._digest = epoch, [], {}, ""
 
     def _take(self, page: TranscriptPage) -> None:
         entries = page.entries[len(self._entries) - page.first :]
@@ -46,63 +109,9 @@ class Transcript:
         if page.first + len(page.entries) == page.count and self._digest != page.digest:
             raise RuntimeError(f"The transcript's {page.count} items do not hash to their digest {page.digest[:12]}….")
         self._entries += [entry.model_copy(update={"item": self._loaded(entry.item)}) for entry in entries]
-        known = {response.turn for response in self._responses}
-        self._responses += [response for response in page.responses if response.turn not in known]
+        for response in page.responses:
+            items = [self._loaded(item) for item in response.items] if response.items is not None else None
+            self._responses.setdefault(response.turn, response.model_copy(update={"items": items}))
 
     def _loaded(self, item: dict[str, Any]) -> dict[str, Any]:
         return json.loads(load_item(encode(item), self._blobs)) if "perdure_blob" in item else item
-
-    @property
-    def entries(self) -> list[PageEntry]:
-        """The items with who said them."""
-        return list(self._entries)
-
-    @property
-    def responses(self) -> list[ResponseView]:
-        """The model's answers, as records of which items they brought."""
-        return list(self._responses)
-
-    def input(self) -> list[TResponseInputItem]:
-        """What the run was given."""
-        return [entry.item for entry in self._entries if entry.kind == "input"]
-
-    def new_items(self, agent: Agent[Any]) -> list[RunItem]:
-        """What the run said and did."""
-        return [_item(agent, entry) for entry in self._entries if entry.kind != "input"]
-
-    def raw_responses(self) -> list[ModelResponse]:
-        """The model's answers."""
-        return [self._response(record) for record in self._responses]
-
-    def final_text(self, outcome: RunOutcome) -> str | None:
-        """The answer of a finished run."""
-        if outcome.final_output is not None:
-            return outcome.final_output
-        messages = [entry.item for entry in self._entries if entry.item.get("type") == "message"]
-        return message_text(messages[-1]) if messages else None
-
-    def _response(self, record: ResponseView) -> ModelResponse:
-        from perdure.openai_types import typed_output_item
-
-        items = [entry.item for entry in self._entries[record.first : record.first + record.count]]
-        output = [typed_output_item(item) for item in items]
-        return ModelResponse(output, record.usage.usage(), record.response_id, record.request_id)
-
-
-def open_items(agent: Agent[Any], status: StatusView) -> list[RunItem]:
-    """The open turn: outputs that are there, and the calls that wait in the place of theirs."""
-    items: list[RunItem] = []
-    for call in status.calls:
-        if call.output is not None:
-            kind = "value" if call.output_is_value else "output"
-            items.append(_item(agent, PageEntry(item=call.output, kind=kind, agent=agent.name, turn=status.turn)))
-        elif call.phase == "waiting":
-            items.append(ToolApprovalItem(agent, call.item, id=call.call_id, digest=call.digest))
-    return items
-
-
-def _item(agent: Agent[Any], entry: PageEntry) -> RunItem:
-    if entry.kind not in ("output", "value"):
-        return run_item(agent, entry.item)
-    output = entry.item.get("output")
-    return ToolCallOutputItem(agent, entry.item, json.loads(output) if entry.kind == "value" and output else output)

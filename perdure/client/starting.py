@@ -15,16 +15,16 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.blobs import BlobStore, store_items
-from perdure.canonical import encode
-from perdure.contracts.run import RunInput, RunSettings
-from perdure.definition import Snapshot
+from perdure.canonical import canonical, encode
+from perdure.contracts.run import RunInput
 from perdure.errors import RunConflictError, RunNotFound, UserError
 from perdure.items import TResponseInputItem, input_items
 from perdure.limits import MAX_COMMAND_BYTES, TASK_TIMEOUT_SECONDS
-from perdure.settings import RunConfig
+from perdure.snapshot import snapshot_bytes
 
 _INPUT_BYTES = MAX_COMMAND_BYTES // 2  # the other half is for the snapshot and the context
 _SNAPSHOT_BYTES = MAX_COMMAND_BYTES // 4
+_STATE_BYTES = MAX_COMMAND_BYTES
 _SUMMARY_CHARACTERS = 120
 _MEMO = "perdure"
 
@@ -36,12 +36,14 @@ class Found:
     Attributes:
         started: Whether this call started it.
         queue: The task queue that serves it.
+        closed: Whether it has ended; `completed`: with a result.
     """
 
     workflow_run_id: str
     queue: str
     started: bool
     closed: bool = False
+    completed: bool = False
 
 
 def new_run_id(agent: str) -> str:
@@ -50,48 +52,37 @@ def new_run_id(agent: str) -> str:
     return f"{slug[:40]}-{uuid.uuid4().hex[:12]}"
 
 
-def settings_of(config: RunConfig, *, by_name: bool) -> RunSettings:
-    """What of a configuration travels.
-
-    Raises:
-        UserError: The agent is known by name only and the configuration holds a model object, which cannot travel.
-    """
-    values: dict[str, Any] = {
-        "workflow_name": config.workflow_name,
-        "tool_output_format": config.tool_output_format,
-        "approval_timeout_seconds": config.approval_timeout_seconds,
-    }
-    if by_name and config.model is not None:
-        if not isinstance(config.model, str):
-            raise UserError("A run of an agent by name cannot take a model object in its RunConfig; name the model.")
-        values["model"] = config.model
-    if by_name and config.model_settings is not None:
-        values["model_settings"] = config.model_settings.to_json()
-    return RunSettings(**values)
-
-
-def make_input(
-    agent: str,
-    snapshot: Snapshot | None,
-    given: str | list[TResponseInputItem],
-    blobs: BlobStore | None,
-    **fields: Any,
-) -> RunInput:
-    """The run's input in stored form.
+def given_input(given: str | list[TResponseInputItem], blobs: BlobStore | None) -> dict[str, Any]:
+    """What a caller gave a run, as fields of its input in stored form.
 
     Raises:
         UserError: It is not JSON, or too large to travel.
     """
-    items = store_items(input_items(given), blobs, _INPUT_BYTES)
-    if snapshot is not None:
-        size = len(encode(snapshot.model_dump(mode="json", exclude_unset=True)))
-        if size > _SNAPSHOT_BYTES:
-            raise UserError(
-                f"Agent {agent!r} takes {size} bytes (instructions, tools); at most {_SNAPSHOT_BYTES} can travel. "
-                "Shorten it, or serve it by name from a worker."
-            )
-        fields["snapshot"] = snapshot
-    return RunInput(agent=agent, input=items, **fields)
+    return {"input": store_items(input_items(given), blobs, _INPUT_BYTES), "input_is_text": isinstance(given, str)}
+
+
+def make_input(agent: str, **fields: Any) -> RunInput:
+    """The run's input; what is as by default is not written, so that it takes no room.
+
+    Raises:
+        UserError: The agents or the state take more than can travel.
+    """
+    run = RunInput(agent=agent, **{name: value for name, value in fields.items() if value != _default(name)})
+    if run.snapshot is not None and (size := snapshot_bytes(run.snapshot)) > _SNAPSHOT_BYTES:
+        raise UserError(
+            f"Agent {agent!r} and the agents that it leads to take {size} bytes (instructions, tools); at most "
+            f"{_SNAPSHOT_BYTES} can travel. Shorten them, or serve the agent by name from a worker."
+        )
+    if run.state is not None and (size := len(canonical(run.state))) > _STATE_BYTES:
+        raise UserError(
+            f"The state of the run takes {size} bytes; at most {_STATE_BYTES} can travel. Go on with a new run: give "
+            "it the messages that matter, as `result.to_input_list()` has them."
+        )
+    return run
+
+
+def _default(name: str) -> Any:
+    return RunInput.model_fields[name].default
 
 
 async def start_or_attach(client: Client, run_id: str, queue: str, run: RunInput, *, rerun: bool, eager: bool) -> Found:
@@ -103,6 +94,20 @@ async def start_or_attach(client: Client, run_id: str, queue: str, run: RunInput
     digest = _identity(run)
     started = await _start(client, run_id, queue, run, digest, rerun=rerun, eager=eager)
     return started or await _attach(client, run_id, run.agent, digest)
+
+
+async def start_if_free(
+    client: Client, run_id: str, queue: str, run: RunInput, *, attach: bool, eager: bool
+) -> Found | None:
+    """Starts the run; `None` if its id is taken, unless `attach` and it is the same run."""
+    digest = _identity(run)
+    started = await _start(client, run_id, queue, run, digest, rerun=False, eager=eager)
+    if started is not None or not attach:
+        return started
+    try:
+        return await _attach(client, run_id, run.agent, digest)
+    except RunConflictError:
+        return None
 
 
 async def _start(
@@ -168,6 +173,7 @@ async def _attach(client: Client, run_id: str, agent: str, digest: str) -> Found
         queue=description.task_queue,
         started=False,
         closed=description.status != WorkflowExecutionStatus.RUNNING,
+        completed=description.status == WorkflowExecutionStatus.COMPLETED,
     )
 
 
@@ -179,7 +185,7 @@ async def noted_of(description: WorkflowExecution) -> dict[str, Any]:
 
 
 def _identity(run: RunInput) -> str:
-    return hashlib.sha256(encode(run.input)).hexdigest()[:16]
+    return hashlib.sha256(encode(run.input if run.state is None else run.state)).hexdigest()[:16]
 
 
 def _first_words(run: RunInput) -> str:
@@ -194,5 +200,7 @@ def _summary(run: RunInput) -> str:
 
 
 def _details(run: RunInput) -> str:
+    if run.state is not None:
+        return f"A run of agent **{run.agent}**, which goes on from the state of another run."
     count = len(run.input)
     return f"A run of agent **{run.agent}**, started with {count} item{'' if count == 1 else 's'}: {_first_words(run)}"

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, ValidationError
 from temporalio.common import RawValue
 
 from perdure.canonical import encode
-from perdure.contracts.run import Tokens, problems_of
+from perdure.contracts.run import GuardrailView, Tokens, problems_of
 from perdure.definition import Frozen
 from perdure.limits import MAX_DECISION_BYTES
 
@@ -87,7 +87,12 @@ class ApprovalView(Frozen):
 
 
 class CallView(Frozen):
-    """A call of the open turn; `output` once it has one."""
+    """A call of an open turn; `output` once it has one.
+
+    Attributes:
+        path: Of which agent as a tool; empty for the run itself.
+        agent: The key of the agent that made it.
+    """
 
     call_id: str
     tool: str
@@ -96,6 +101,8 @@ class CallView(Frozen):
     item: dict[str, Any]
     output: dict[str, Any] | None = None
     output_is_value: bool = False
+    path: str = ""
+    agent: str = ""
 
 
 class StatusView(Frozen):
@@ -107,6 +114,8 @@ class StatusView(Frozen):
         why: The same in a sentence, with what it waits for.
         decided: Who decided what, by call.
         unknown_outcomes: Calls that may or may not have taken effect.
+        guardrails: What the guardrails have said so far.
+        requests: See `RunOutcome`, as for `shown_epoch` and `input_is_text`.
         ignored: The last messages that changed nothing, and why.
     """
 
@@ -121,5 +130,10 @@ class StatusView(Frozen):
     approvals: list[ApprovalView] = []
     decided: dict[str, str] = {}
     unknown_outcomes: list[str] = []
+    guardrails: list[GuardrailView] = []
+    input_is_text: bool = False
+    requests: list[tuple[int, int, int, int]] = []
+    shown_epoch: int = 0
+    context: dict[str, Any] | None = None
     warnings: list[str] = []
     ignored: list[str] = []

@@ -50,11 +50,16 @@ class Tokens(Frozen):
 
 
 class RunSettings(Frozen):
-    """What of `RunConfig` travels; `model` and `model_settings` only where the client knows an agent's name alone."""
+    """What of `RunConfig` travels.
 
-    model: str | None = None
-    model_settings: dict[str, Any] = {}
+    Attributes:
+        config: Where the client knows an agent's name alone: the configuration's values, as `RunConfig.to_json` gives.
+        group_id: Links runs that belong together; providers keep one prompt cache for them.
+    """
+
+    config: dict[str, Any] = {}
     workflow_name: str = "Agent workflow"
+    group_id: str | None = None
     tool_output_format: Literal["json", "str"] = "json"
     approval_timeout_seconds: float = Field(default=30 * 24 * 3600.0, gt=0, le=LONGEST_APPROVAL_SECONDS)
 
@@ -66,17 +71,27 @@ class RunInput(Frozen):
         agent: The agent's name.
         snapshot: The agents, where the client has them; else a worker's first step takes it.
         input: The conversation so far, in stored form.
+        input_is_text: Whether the input was given as a text.
         max_turns: `None` for no limit.
         context: The user's context as JSON, top-level fields.
+        previous_response_id: The provider keeps the conversation up to this answer.
+        auto_previous_response_id: The provider keeps the conversation from this run's first answer on.
+        conversation_id: The provider keeps the conversation under this id.
+        state: The state of another run, which this one goes on from; the fields above but `agent` do not count then.
     """
 
     engine: int = ENGINE
     agent: str
     snapshot: Snapshot | None = None
-    input: list[dict[str, Any]]
+    input: list[dict[str, Any]] = []
+    input_is_text: bool = False
     max_turns: int | None = 10
     context: dict[str, Any] | None = None
     settings: RunSettings = RunSettings()
+    previous_response_id: str | None = None
+    auto_previous_response_id: bool = False
+    conversation_id: str | None = None
+    state: dict[str, Any] | None = None
 
 
 def read_input(value: Any) -> RunInput:
@@ -98,24 +113,41 @@ def problems_of(error: ValidationError) -> str:
 
 
 class PageRequest(Frozen):
-    """Which items of the transcript are wanted: from (inclusive) to upto (exclusive)."""
+    """Which items of a transcript are wanted: from (inclusive) to upto (exclusive).
 
-    epoch: int = 0
+    Attributes:
+        path: Of which agent as a tool; empty for the run itself.
+        epoch: Which transcript; `None` for what was said as a whole, the record.
+    """
+
+    path: str = ""
+    epoch: int | None = None
     start: int = 0
     upto: int | None = None
 
 
+EntryKind = Literal["input", "answer", "output", "value", "handoff", "handed_off"]
+
+
 class PageEntry(Frozen):
-    """One item of the transcript: input, part of a model's answer, a tool's output, or one that is a value's JSON."""
+    """One item of the transcript.
+
+    Attributes:
+        kind: Input, part of a model's answer, a tool's output, one that is a value's JSON, the call of a handoff, or
+            the output of a handoff.
+        agent: The key of the agent whose item it is.
+        target: For a handoff's output: the key of the agent that took over.
+    """
 
     item: dict[str, Any]
-    kind: Literal["input", "answer", "output", "value"]
+    kind: EntryKind
     agent: str
     turn: int
+    target: str = ""
 
 
 class ResponseView(Frozen):
-    """One accepted answer of a model: `count` items from `first` on."""
+    """One accepted answer of a model: its items in stored form, unless they are `count` items from `first` on."""
 
     turn: int
     agent: str
@@ -124,15 +156,18 @@ class ResponseView(Frozen):
     usage: Tokens
     response_id: str | None = None
     request_id: str | None = None
+    items: list[dict[str, Any]] | None = None
 
 
 class TranscriptPage(Frozen):
-    """Some of the transcript's items; `count` and `digest` are those of the whole.
+    """Some of a transcript's items; `count` and `digest` are those of the whole.
 
     Attributes:
+        epoch: Which transcript it is; another one than before means that the conversation was edited meanwhile.
         before: The chain's digest before the first entry.
     """
 
+    epoch: int = 0
     first: int
     entries: list[PageEntry]
     responses: list[ResponseView]
@@ -141,17 +176,54 @@ class TranscriptPage(Frozen):
     digest: str
 
 
+class GuardrailView(Frozen):
+    """What one guardrail said.
+
+    Attributes:
+        kind: `"input"`, `"output"`, `"tool_input"` or `"tool_output"`.
+        source: Whose it is: `"agent"`, `"run"` or `"tool"`, the `index`-th there.
+        agent: The agent's key.
+        tool: The tool's name, for a tool's guardrail.
+        call_id: The call, ours, for a tool's guardrail.
+    """
+
+    kind: Literal["input", "output", "tool_input", "tool_output"]
+    source: Literal["agent", "run", "tool"]
+    index: int
+    name: str
+    agent: str
+    tool: str = ""
+    call_id: str = ""
+    behavior: Literal["allow", "reject", "raise"] = "allow"
+    message: str = ""
+    output_info: Any = None
+
+
 class RunOutcome(Frozen):
     """How a run ended, or how far it came: the workflow's result, and the first detail of its failure.
 
     Attributes:
         final_output: The answer's text; not set if it lies in the transcript's last message.
-        tail: The transcript's last items, as many as 256 KiB hold; the rest is asked for.
+        final_kind: `"text"`; `"typed"`: the text is JSON of the agent's output type; `"value"`: JSON of any value.
+        agent: The key of the agent that was active at the end.
+        input_is_text: Whether the run's input counts as given as a text.
+        settled_items: How many items belong to turns that were completed; `settled_turns` are those turns.
+        requests: Tokens of each model call of the run and its agents as tools, in order: input, output, cached,
+            reasoning; the last few thousand.
+        shown_epoch: Where handoffs edited what the model gets: the transcript that it got; else the record's.
+        tail: The record's last items, as many as 256 KiB hold; the rest is asked for.
     """
 
     final_output: str | None = None
+    final_kind: Literal["text", "typed", "value"] = "text"
     agent: str
     turns: int
     usage: Tokens
     context: dict[str, Any] | None = None
+    input_is_text: bool = False
+    settled_items: int = 0
+    settled_turns: int = 0
+    requests: list[tuple[int, int, int, int]] = []
+    shown_epoch: int = 0
+    guardrails: list[GuardrailView] = []
     tail: TranscriptPage

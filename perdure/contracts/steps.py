@@ -5,16 +5,32 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from perdure.contracts.run import RunSettings, Tokens
-from perdure.definition import Frozen, Snapshot
+from perdure.definition import AgentDefinition, Frozen, Snapshot
 
 SNAPSHOT_AGENTS = "snapshot_agents"
 CALL_MODEL = "call_model"
 CALL_TOOL = "tool."  # followed by the tool's name
-JUDGE_CALL = "call.needs_approval"
+CHECK_GUARDRAIL = "guardrail."  # followed by the guardrail's name
+RUN_HOOK = "hook."  # followed by the event, by its name among the run's hooks
+CALL_USER = "call."  # followed by the role
 
 # Types of activity failures that the workflow tells apart.
 STEP_DECLINED = "StepDeclined"  # the worker did not do the step, certainly
 ATTEMPT_LOST = "AttemptLost"  # the worker's own end interrupted it
+
+Role = Literal[
+    "needs_approval",
+    "tool_error_formatter",
+    "failure_error_function",
+    "input_builder",
+    "custom_output_extractor",
+    "tool_use_behavior",
+    "on_handoff",
+    "handoff_input_filter",
+    "error_handler",
+]
+GuardrailKind = Literal["input", "output", "tool_input", "tool_output"]
+GuardrailSource = Literal["agent", "run", "tool"]
 
 
 class SnapshotInput(Frozen):
@@ -30,12 +46,37 @@ class SnapshotOutput(Frozen):
     snapshot: Snapshot
 
 
+class StepInput(Frozen):
+    """What every step that meets the user's code is told.
+
+    Attributes:
+        root: The name of the agent that the run was started with; the others are found from it.
+        agent: The active agent's key in the snapshot.
+        path: Which agent as a tool runs: the id of the call that it answers; empty for the run itself.
+        opened_by: For an agent as a tool: the key of the agent that called, and the tool's name.
+        turn: The turn that the step belongs to.
+        context: The user's context, where functions of the user get it.
+        tool_input: For an agent as a tool: the arguments that it was called with.
+    """
+
+    root: str
+    agent: str
+    path: str = ""
+    opened_by: tuple[str, str] | None = None
+    turn: int = 0
+    context: dict[str, Any] | None = None
+    usage: Tokens | None = None
+    tool_input: Any = None
+
+
 class Cursor(Frozen):
     """A conversation by its chain's digests: `count` items up to `digest`, of which the first `base_count` are known.
 
     Attributes:
         origin: The digest before the first item.
         base: The digest after `base_count` items.
+        start: How many items from the first on the model does not get: the provider keeps them.
+        epoch: Which of the run's transcripts it is.
     """
 
     origin: str
@@ -43,39 +84,59 @@ class Cursor(Frozen):
     count: int
     base: str
     base_count: int
+    start: int = 0
+    epoch: int = 0
 
 
-class CallModelInput(Frozen):
+class CallModelInput(StepInput):
     """One model call.
 
     Attributes:
-        agent: The agent's key in the snapshot; `definition` is its digest.
+        definition: The digest of the agent's definition.
         cursor: The conversation; `items` are those after its base.
         forget_tool_choice: Send no `tool_choice`: the agent has used a tool.
-        context: The user's context, where functions of the user are evaluated.
+        llm_hooks: Whether hooks listen to the call's start or end.
+        filters_input: Whether a function edits the request.
+        omit_reasoning_ids: Whether reasoning items after the first `input_count` items go without their ids.
+        previous_response_id: The provider keeps the conversation up to this answer.
+        conversation_id: The provider keeps the conversation under this id.
+        conversation_tail: The id of the last item that the provider is known to have.
     """
 
-    agent: str
     definition: str
-    turn: int
     cursor: Cursor
     items: list[dict[str, Any]]
     forget_tool_choice: bool = False
-    context: dict[str, Any] | None = None
-    usage: Tokens | None = None
+    llm_hooks: bool = False
+    filters_input: bool = False
+    omit_reasoning_ids: bool = False
+    input_count: int = 0
+    previous_response_id: str | None = None
+    conversation_id: str | None = None
+    conversation_tail: str | None = None
+    prompt_cache_key: str | None = None
 
 
 class CallModelOutput(Frozen):
-    """A model's answer: items in stored form, and the tools that were switched off when it was asked."""
+    """A model's answer.
+
+    Attributes:
+        items: In stored form.
+        disabled: The tools and handoffs, by name, that were switched off when it was asked.
+        invalid_output: Why the last message is not of the agent's output type; `None` if it is.
+        context_changes: What the functions of the user changed in the context.
+    """
 
     items: list[dict[str, Any]]
     usage: Tokens
     response_id: str | None = None
     request_id: str | None = None
     disabled: list[str] = []
+    invalid_output: str | None = None
+    context_changes: dict[str, Any] = {}
 
 
-class ToolCall(Frozen):
+class ToolCall(StepInput):
     """One call of a tool.
 
     Attributes:
@@ -83,19 +144,18 @@ class ToolCall(Frozen):
         fingerprint: The tool's definition in the snapshot.
         arguments: As the model wrote them; empty if they lie in the blob store under `arguments_blob`.
         idempotency_key: The same over attempts, crashes and workers.
+        end_hook: Whether `on_tool_end` is called here; not where output guardrails come first.
     """
 
     call_id: str
     model_call_id: str
-    agent: str
     tool: str
-    fingerprint: str
+    fingerprint: str = ""
     arguments: str = ""
     arguments_blob: str | None = None
     output_format: Literal["json", "str"] = "json"
     idempotency_key: str = ""
-    context: dict[str, Any] | None = None
-    usage: Tokens | None = None
+    end_hook: bool = True
 
 
 class CallToolOutput(Frozen):
@@ -110,7 +170,201 @@ class CallToolOutput(Frozen):
     context_changes: dict[str, Any] = {}
 
 
-class JudgeCallOutput(Frozen):
-    """Whether a call waits for a decision."""
+class Output(Frozen):
+    """A final output, or a tool's.
 
-    needs_approval: bool
+    Attributes:
+        kind: `"text"`: `text` is it; `"typed"`: JSON of the agent's output type; `"value"`: JSON of any value.
+        item: Where the text is too long to be carried: the item, in stored form, whose text it is.
+    """
+
+    kind: Literal["text", "typed", "value"] = "text"
+    text: str = ""
+    item: dict[str, Any] | None = None
+
+
+class GuardrailInput(StepInput):
+    """One question to a guardrail: may this pass?
+
+    Attributes:
+        source: Whose guardrail it is, the `index`-th there.
+        cursor: For an input guardrail: the input; `items` are those after the cursor's base.
+        input_is_text: Whether that input was given as a text.
+        output: What an output guardrail is asked about.
+        call: The call that a tool's guardrail is asked about.
+    """
+
+    kind: GuardrailKind
+    source: GuardrailSource
+    index: int
+    name: str = ""
+    cursor: Cursor | None = None
+    items: list[dict[str, Any]] = []
+    input_is_text: bool = False
+    output: Output | None = None
+    call: ToolCall | None = None
+
+
+class GuardrailOutput(Frozen):
+    """What a guardrail says.
+
+    Attributes:
+        behavior: `"allow"`, `"reject"` (tools only: the model gets `message` instead), or `"raise"`: the run ends.
+        output_info: What it said about it, as JSON; text where it is none.
+    """
+
+    behavior: Literal["allow", "reject", "raise"]
+    message: str = ""
+    output_info: Any = None
+    context_changes: dict[str, Any] = {}
+
+
+class HookInput(StepInput):
+    """One event for the hooks of the run and of the agent.
+
+    Attributes:
+        event: As the run's hooks name it.
+        cursor: The items that the turn's model call gets, for the start and end of an agent.
+        output: The final output, or the tool's.
+        other: The other agent's key, where one hands off.
+        call: The call, for a tool's events.
+    """
+
+    event: str
+    cursor: Cursor | None = None
+    items: list[dict[str, Any]] = []
+    output: Output | None = None
+    other: str = ""
+    call: ToolCall | None = None
+
+
+class CallUserInput(StepInput):
+    """One call of a function of the user, by its role.
+
+    Attributes:
+        call: The tool call that it is about, or, for a handoff, the handoff's call (`tool` is its tool's name).
+        error: What happened: the text of a failure, or the default text that a formatter may replace.
+        error_kind: For a formatter `"approval_rejected"` or `"tool_not_found"`; for an error handler the error's kind;
+            for a failure function the error's class name.
+        results: For `tool_use_behavior`: the turn's function results, in call order, `(tool, output item, is value)`.
+        transcript: Which transcript it needs, if it needs one: path and epoch, asked of the run.
+        new_from: For a handoff's filter: the place of the first item of this turn.
+        output: For an output extractor: the nested run's final output.
+        nest: For a handoff's filter: nest the history instead.
+        input_is_text: Whether the run's input counts as given as a text.
+    """
+
+    role: Role
+    call: ToolCall | None = None
+    error: str = ""
+    error_kind: str = ""
+    results: list[FunctionResult] = []
+    transcript: TranscriptName | None = None
+    new_from: int = 0
+    output: Output | None = None
+    nest: bool = False
+    input_is_text: bool = False
+
+
+class FunctionResult(Frozen):
+    """One function tool's result, as `tool_use_behavior` gets it."""
+
+    tool: str
+    call_id: str
+    item: dict[str, Any]
+    is_value: bool = False
+
+
+class TranscriptName(Frozen):
+    """One of a run's transcripts: of the run or of an agent as a tool (`path`), as recorded (`epoch`), so long."""
+
+    path: str = ""
+    epoch: int = 0
+    count: int = 0
+
+
+class BuiltInput(Frozen):
+    """`input_builder`: what an agent as a tool is given; or why it cannot be."""
+
+    items: list[dict[str, Any]] = []
+    is_text: bool = True
+    tool_input: Any = None
+    problem: str = ""
+    problem_type: str = ""
+
+
+class ChosenOutput(Frozen):
+    """`tool_use_behavior`: whether the run ends with this output."""
+
+    is_final: bool = False
+    output: Output | None = None
+
+
+class HandedOff(Frozen):
+    """`on_handoff`: the agent that takes over, with the definitions that the snapshot lacks."""
+
+    agent: str
+    definitions: dict[str, AgentDefinition] = {}
+
+
+class EditedItem(Frozen):
+    """One item of an edited conversation: the one at `place` of the transcript, or a new one."""
+
+    place: int | None = None
+    item: dict[str, Any] | None = None
+    kind: Literal["input", "answer", "output", "value", "handoff", "handed_off"] = "answer"
+    agent: str = ""
+    target: str = ""
+
+
+class EditedHistory(Frozen):
+    """`handoff_input_filter`: what the next agent gets.
+
+    Attributes:
+        input: What counts as the run's input from now on.
+        before: What counts as said before this turn.
+        new: What counts as said in this turn.
+        shown: What the model gets instead of `before` and `new`; `None`: these.
+    """
+
+    input: list[EditedItem]
+    input_is_text: bool = False
+    before: list[EditedItem] = []
+    new: list[EditedItem] = []
+    shown: list[EditedItem] | None = None
+
+
+class HandledError(Frozen):
+    """`error_handler`: the final output that it made; none if it declined."""
+
+    output: Output | None = None
+    include_in_history: bool = True
+
+
+class CallUserOutput(Frozen):
+    """What a function of the user said; the field of its role is set.
+
+    Attributes:
+        needs_approval: `needs_approval`.
+        text: `tool_error_formatter`, `failure_error_function`; `None`: the default text holds.
+        output: `custom_output_extractor`.
+    """
+
+    needs_approval: bool = False
+    text: str | None = None
+    built: BuiltInput | None = None
+    output: Output | None = None
+    chosen: ChosenOutput | None = None
+    handed_off: HandedOff | None = None
+    edited: EditedHistory | None = None
+    handled: HandledError | None = None
+    context_changes: dict[str, Any] = {}
+
+
+class HookOutput(Frozen):
+    """What hooks changed in the context."""
+
+    context_changes: dict[str, Any] = {}
+
+
+CallUserInput.model_rebuild()

@@ -1,146 +1,267 @@
 """Records: what a step's outcome changes in the state of the run.
 
-The order of absorption is the order of the history, so a replay absorbs the same. An answer that cannot be followed
-leaves nothing behind but the failure and what it cost.
+The order of absorption is the order of the history, so a replay absorbs the same. What came in one workflow task is
+recorded as a whole before anything follows from it: of several calls that fail at once the earliest one counts.
 """
 
 from __future__ import annotations
 
-from perdure.canonical import encode
-from perdure.loop.answer import Answer, call_digest, read_answer
-from perdure.loop.decisions import answer_call, apply_decision
-from perdure.loop.state import Call, CallPhase, Decision, Failure, LoopState, ResponseRecord
+from perdure.loop.calls import (
+    answer_call,
+    apply_decision,
+    explain,
+    fail_agent,
+    prepare_agent,
+    run_agent,
+    settle_judgement,
+    take_agent_output,
+)
+from perdure.loop.frames import begin, fail_frame
+from perdure.loop.handoffs import after_announcing, edit_history, hand_off, take_over
+from perdure.loop.recovery import recover
+from perdure.loop.state import Call, Decision, Failure, Frame, GuardrailRecord, LoopState
 from perdure.loop.steps import (
     AgentsSnapshotted,
-    CallJudged,
+    CallModel,
+    CallTool,
+    CallUser,
+    CheckGuardrail,
+    GuardrailChecked,
+    HooksRan,
     ModelAnswered,
     Outcome,
     OutcomeUnknown,
+    RunHook,
+    SnapshotAgents,
+    Step,
     StepDeclined,
     StepFailed,
     ToolReturned,
-    WaitedTooLong,
+    UserSaid,
+    Wait,
 )
-from perdure.loop.turn import close_turn_if_done, warn
+from perdure.loop.turn import finish, merge_changes, next_turn, warn
 
 _UNKNOWN = (
     "The outcome of this call is unknown: the worker was lost while it ran, so it may or may not have taken effect. "
     "It was not repeated. Find out what happened before you try again."
 )
+_TRIPWIRES = {
+    "input": ("InputGuardrailTripwireTriggered", "Guardrail InputGuardrail triggered tripwire"),
+    "output": ("OutputGuardrailTripwireTriggered", "Guardrail OutputGuardrail triggered tripwire"),
+    "tool_input": ("ToolInputGuardrailTripwireTriggered", "Tool input guardrail ToolInputGuardrail triggered tripwire"),
+    "tool_output": (
+        "ToolOutputGuardrailTripwireTriggered",
+        "Tool output guardrail ToolOutputGuardrail triggered tripwire",
+    ),
+}
 
 
-def started(state: LoopState, step_id: str) -> None:
+def started(state: LoopState, step: Step) -> None:
     """Records that the driver started a step."""
-    state.in_flight.add(step_id)
-    if step_id.startswith("model."):
-        state.transcript.sent = len(state.transcript.entries)
+    state.in_flight[step.id] = step.path
+    frame = state.frame(step.path)
+    if isinstance(step, CallModel) and frame is not None:
+        frame.shown.sent = len(frame.shown.entries)
 
 
-def absorb(state: LoopState, step_id: str, call_id: str | None, outcome: Outcome, now: float) -> None:
-    """Records the outcome of a step or wait.
+def absorb(state: LoopState, step: Step, outcome: Outcome) -> None:
+    """Records the outcome of a step; of one that is not in flight (any more) it changes nothing.
 
-    Args:
-        state: The run, changed in place.
-        step_id: The step; an outcome of one that is not in flight changes nothing.
-        call_id: The call that the step or wait is about, if it is about one.
-        outcome: How it ended.
-        now: The workflow's time, in seconds since the epoch.
+    Follow it by `settle`.
     """
-    call = state.call(call_id) if call_id is not None else None
-    if isinstance(outcome, WaitedTooLong):
+    if state.in_flight.pop(step.id, None) is None:
+        return
+    if isinstance(step, SnapshotAgents):
+        _absorb_snapshot(state, outcome)
+        return
+    frame = state.frame(step.path)
+    if frame is None or frame.failure is not None:
+        return
+    base = step.id.partition("~")[0]
+    if isinstance(outcome, StepDeclined):
+        state.deferred[base] = state.deferred.get(base, 0) + 1
+        warn(state, f"{_who(frame, step)} waits for a worker: {outcome.reason}")
+        return
+    state.deferred.pop(base, None)
+    call_id = "" if isinstance(step, CallModel) else step.call_id
+    call = frame.call(call_id)
+    if call_id and call is None:
+        raise RuntimeError(f"step {step.id} is about a call that is not open")
+    if isinstance(outcome, StepFailed):
+        _absorb_failure(frame, call, outcome.failure)
+    elif call is not None:
+        _absorb_for_call(state, frame, call, step, outcome)
+    else:
+        _absorb_for_frame(state, frame, step, outcome)
+
+
+def absorb_timeout(state: LoopState, wait: Wait, now: float) -> None:
+    """Rejects a call that nobody decided about in time. Follow it by `settle`."""
+    for frame in state.frames():
+        call = frame.call(wait.call_id)
         if call is not None and call.phase == "waiting":
-            _absorb_timeout(state, call, now)
-    elif step_id in state.in_flight:
-        state.in_flight.discard(step_id)
-        _absorb_outcome(state, call, outcome, now)
-    close_turn_if_done(state)
+            reason = f"Nobody decided about this call within {_duration(state.approval_timeout_seconds)}."
+            decision = Decision(approve=False, reason=reason, at=now)
+            state.decided[call.id] = decision
+            apply_decision(frame, call, decision)
 
 
-def _absorb_outcome(state: LoopState, call: Call | None, outcome: Outcome, now: float) -> None:
+def _absorb_snapshot(state: LoopState, outcome: Outcome) -> None:
     match outcome:
-        case StepFailed(failure):
-            state.failure = state.failure or failure
         case AgentsSnapshotted(snapshot):
-            state.snapshot, state.agent = snapshot, snapshot.start
-        case ModelAnswered():
-            _absorb_answer(state, outcome, now)
-        case CallJudged(needs_approval) if call is not None:
-            call.since, call.deferred = now, 0
-            _settle(state, call, "waiting" if needs_approval else "ready")
-        case ToolReturned(item, is_value, changes) if call is not None:
-            call.output, call.output_is_value, call.context_changes, call.phase = item, is_value, changes, "done"
+            state.snapshot = snapshot
+            state.root.agent, state.root.rules = snapshot.start, snapshot.rules
+            begin(state, state.root)
         case StepDeclined(reason):
-            _absorb_declined(state, call, reason)
-        case OutcomeUnknown() if call is not None:
+            state.deferred["snapshot"] = state.deferred.get("snapshot", 0) + 1
+            warn(state, f"The start waits for a worker: {reason}")
+        case StepFailed(failure):
+            fail_frame(state.root, failure)
+        case _:
+            raise _misfit("snapshot", outcome)
+
+
+def _absorb_failure(frame: Frame, call: Call | None, failure: Failure) -> None:
+    if call is not None:
+        call.failure = failure
+        call.phase = "done" if call.phase == "failing" else call.phase
+    else:
+        fail_frame(frame, failure)
+
+
+def _absorb_for_call(state: LoopState, frame: Frame, call: Call, step: Step, outcome: Outcome) -> None:
+    match step, outcome:
+        case CallTool(), ToolReturned(item, is_value, changes):
+            call.output, call.output_is_value = item, is_value
+            call.phase, call.checked, call.is_result = "reviewing", 0, True
+            call.context_changes |= changes
+        case CallTool(), OutcomeUnknown():
             state.unknown_outcomes.append(call.id)
             answer_call(call, _UNKNOWN)
+        case CheckGuardrail(), GuardrailChecked(said, changes):
+            call.context_changes |= changes
+            _absorb_tool_guardrail(frame, call, said)
+        case RunHook(event="on_tool_start"), HooksRan(changes):
+            call.context_changes |= changes
+            prepare_agent(state, frame, call)
+        case RunHook(), HooksRan(changes):
+            call.context_changes |= changes
+            call.phase = "done"
+        case CallUser(), UserSaid():
+            call.context_changes |= outcome.context_changes
+            _absorb_call_function(state, frame, call, step, outcome)
         case _:
-            raise RuntimeError(f"outcome {type(outcome).__name__} belongs to no call of the open turn")
+            raise _misfit(step.id, outcome)
 
 
-def _absorb_declined(state: LoopState, call: Call | None, reason: str) -> None:
-    """The step is offered again, to a worker that can do it, however often it takes."""
-    (state if call is None else call).deferred += 1
-    waiting = f"Turn {state.turn + 1}" if call is None else f"Call {call.id}"
-    warn(state, f"{waiting} waits for a worker: {reason}")
+def _absorb_tool_guardrail(frame: Frame, call: Call, said: GuardrailRecord) -> None:
+    frame.guardrails.append(said)
+    if said.behavior == "raise":
+        call.failure = _tripped(said)
+    elif said.behavior == "allow":
+        call.checked += 1
+    elif said.kind == "tool_input":
+        call.is_result = True
+        answer_call(call, said.message)
+    else:  # the end hooks are told of the replacement; no further guardrail is asked about it
+        answer_call(call, said.message, "reviewing")
+        call.checked = len(call.tool.output_guardrails) if call.tool is not None else 0
 
 
-def _absorb_timeout(state: LoopState, call: Call, now: float) -> None:
-    reason = f"Nobody decided about this call within {_duration(state.approval_timeout_seconds)}."
-    decision = Decision(approve=False, reason=reason, at=now)
-    state.decided[call.id] = decision
-    apply_decision(call, decision)
+def _absorb_call_function(state: LoopState, frame: Frame, call: Call, step: CallUser, said: UserSaid) -> None:
+    match step.role:
+        case "needs_approval":
+            settle_judgement(call, needs_approval=said.needs_approval)
+        case "tool_error_formatter":
+            answer_call(call, explain(call) if said.text is None else said.text)
+        case "failure_error_function":
+            call.failure, call.is_result = None, True
+            answer_call(call, said.text or "", "reviewing")
+        case "input_builder" if said.problem is not None:
+            fail_agent(frame, call, said.problem)
+        case "input_builder":
+            items = said.input or []
+            run_agent(state, frame, call, items, input_is_text=said.input_is_text, tool_input=said.tool_input)
+        case "custom_output_extractor" if said.output is not None:
+            take_agent_output(call, said.output)
+        case _:
+            raise _misfit(step.id, said)
 
 
-def _absorb_answer(state: LoopState, outcome: ModelAnswered, now: float) -> None:
-    state.usage.add(outcome.usage)  # paid for, whatever it is worth
-    answer = read_answer(state, outcome.items, outcome.disabled)
-    if isinstance(answer, Failure):
-        state.failure = answer
-        return
-    state.turn += 1
-    state.deferred = 0
-    record = ResponseRecord(
-        turn=state.turn,
-        agent=state.agent,
-        first=len(state.transcript.entries),
-        count=len(answer.items),
-        usage=outcome.usage,
-        response_id=outcome.response_id,
-        request_id=outcome.request_id,
-    )
-    state.responses.append(record)
-    for item in answer.items:
-        state.transcript.append(encode(item), "answer", state.agent, state.turn)
-    _open_calls(state, answer, now)
-    state.finished, state.final_output = answer.is_final, answer.final_output
+def _absorb_for_frame(state: LoopState, frame: Frame, step: Step, outcome: Outcome) -> None:
+    match step, outcome:
+        case CallModel(), ModelAnswered(answer):
+            state.usage.add(answer.usage)  # paid for, whatever it is worth
+            merge_changes(state, frame, [(step.id, answer.context_changes)])
+            frame.held, frame.stage = answer, "holding"
+        case CheckGuardrail(), GuardrailChecked(said, changes):
+            merge_changes(state, frame, [(step.id, changes)])
+            _absorb_guardrail(frame, step, said)
+        case RunHook(), HooksRan(changes):
+            merge_changes(state, frame, [(step.id, changes)])
+            _absorb_hook(state, frame)
+        case CallUser(), UserSaid():
+            merge_changes(state, frame, [(step.id, outcome.context_changes)])
+            _absorb_function(state, frame, step, outcome)
+        case _:
+            raise _misfit(step.id, outcome)
 
 
-def _open_calls(state: LoopState, answer: Answer, now: float) -> None:
-    for position, item in enumerate(answer.calls):
-        call_id = f"{state.turn}.{position}"
-        digest = call_digest(item)
-        state.call_ids.setdefault(item["call_id"], []).append(call_id)
-        state.call_digests[call_id] = digest
-        tool = state.definition.tools_by_name[item["name"]]
-        call = Call(id=call_id, item=item, tool=tool, digest=digest, phase="ready", since=now)
-        state.calls.append(call)
-        phase: CallPhase = (
-            "unjudged" if tool.needs_approval == "rule" else "waiting" if tool.needs_approval else "ready"
-        )
-        _settle(state, call, phase)
-    if answer.calls or answer.used_provider_tools:
-        state.agents_with_tool_use.add(state.agent)
+def _absorb_guardrail(frame: Frame, step: CheckGuardrail, said: GuardrailRecord) -> None:
+    frame.guardrails.append(said)
+    if said.behavior != "allow":
+        fail_frame(frame, _tripped(said))
+    for guard in frame.guards if step.kind == "input" else frame.reviews:
+        if (guard.source, guard.index) == (step.source, step.index):
+            guard.passed = True
 
 
-def _settle(state: LoopState, call: Call, phase: CallPhase) -> None:
-    """Gives the call its phase, unless a standing decision about its tool already answers the question."""
-    standing = state.always.get(call.tool.name)
-    if standing is None:
-        call.phase = phase
-    else:
-        state.decided[call.id] = standing
-        apply_decision(call, standing)
+def _absorb_hook(state: LoopState, frame: Frame) -> None:
+    match frame.stage:
+        case "starting":
+            frame.greeted, frame.stage = True, "asking"
+        case "announcing":
+            after_announcing(state, frame)
+        case "ending":
+            frame.stage = "reviewing"
+        case _:
+            raise RuntimeError(f"hooks ran while the frame {frame.path!r} is {frame.stage}")
+
+
+def _absorb_function(state: LoopState, frame: Frame, step: CallUser, said: UserSaid) -> None:
+    match step.role:
+        case "tool_use_behavior" if said.output is None:
+            next_turn(state, frame)
+        case "tool_use_behavior":
+            finish(state, frame, said.output)
+        case "on_handoff":
+            if said.definitions and state.snapshot is not None:
+                agents = {**state.snapshot.agents, **said.definitions}
+                state.snapshot = state.snapshot.model_copy(update={"agents": agents})
+            hand_off(state, frame, said.agent)
+        case "handoff_input_filter" if said.edited is not None:
+            edit_history(state, frame, said.edited)
+            take_over(frame)
+        case "error_handler":
+            recover(state, frame, said)
+        case _:
+            raise _misfit(step.id, said)
+
+
+def _tripped(said: GuardrailRecord) -> Failure:
+    kind, text = _TRIPWIRES[said.kind]
+    view = {name: getattr(said, name) for name in GuardrailRecord.__dataclass_fields__}
+    return Failure(kind, text, {"guardrail": view})
+
+
+def _who(frame: Frame, step: Step) -> str:
+    call_id = "" if isinstance(step, CallModel | SnapshotAgents) else step.call_id
+    return f"Call {call_id}" if call_id else f"Turn {frame.turn + 1}"
+
+
+def _misfit(step_id: str, outcome: object) -> RuntimeError:
+    return RuntimeError(f"outcome {type(outcome).__name__} does not belong to step {step_id}")
 
 
 def _duration(seconds: float) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from perdure.canonical import encode
+from perdure.canonical import digest_of
 from perdure.definition import AgentDefinition
 from perdure.items import is_reference, message_refusal, message_text
 from perdure.limits import MAX_CALLS_PER_RESPONSE
-from perdure.loop.state import Failure, LoopState
+from perdure.loop.state import Failure, Final, Frame, LoopState, ModelAnswer
 
 # Calls that this machine would have to run by other means than a function; no agent here has such tools.
 _LOCAL_CALLS = ("computer_call", "local_shell_call", "shell_call", "apply_patch_call", "custom_tool_call")
@@ -20,74 +19,91 @@ _PROVIDER_GOES_ON = ("_call", "_request", "tool_search_output")
 
 
 @dataclass(slots=True)
-class Answer:
+class Reading:
     """What an answer amounts to.
 
     Attributes:
         items: What enters the transcript: all but calls that were made and answered before.
-        calls: The function calls among them.
-        is_final: Whether the run ends with it.
-        final_output: The last message's text; `None` if it lies in the blob store.
+        calls: The calls of function tools among them, unknown ones too where the model is to be told.
+        handoffs: The calls of handoffs among them.
+        final: The final output, if it has one.
+        failure: Why it cannot be the last word, although there is nothing else to do.
         used_provider_tools: Whether the provider ran tools for it.
     """
 
-    items: list[dict[str, Any]]
+    items: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    is_final: bool = False
-    final_output: str | None = None
+    handoffs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    final: Final | None = None
+    failure: Failure | None = None
     used_provider_tools: bool = False
 
 
-def read_answer(state: LoopState, items: list[dict[str, Any]], disabled: frozenset[str]) -> Answer | Failure:
+def read_answer(state: LoopState, frame: Frame, answer: ModelAnswer) -> Reading | Failure:
     """What the answer amounts to, or why it cannot be followed; changes nothing.
 
     A call that comes again, same id, tool and arguments, is not made again. An id that comes again with another call
     is another call: models do repeat ids (GPT-4o did in recorded conversations), and ours never repeat.
     """
-    kept: list[dict[str, Any]] = []
-    calls: list[dict[str, Any]] = []
+    definition = state.definition(frame)
+    reading = Reading()
     made: set[tuple[str, str]] = set()
-    for item in items:
+    for item in answer.items:
         if item.get("type") != "function_call":
             if item.get("type") in _LOCAL_CALLS:
-                return _misbehaved(f"Model made a {item['type']} but agent {state.agent} has no tool for it")
-            kept.append(item)
+                return misbehaved(f"Model made a {item['type']} but agent {definition.name} has no tool for it")
+            reading.items.append(item)
             continue
-        problem = _problem_with_call(state.definition, item, disabled)
+        problem = _problem_with_call(definition, frame, item, answer.disabled)
         if problem:
-            return _misbehaved(problem)
+            return misbehaved(problem)
         call = (item["call_id"], call_digest(item))
-        if call not in made and call[1] not in _earlier_digests(state, item["call_id"]):
-            made.add(call)
-            calls.append(item)
-            kept.append(item)
-    if len(calls) > MAX_CALLS_PER_RESPONSE:
-        return _misbehaved(f"Model made {len(calls)} calls in one answer; at most {MAX_CALLS_PER_RESPONSE} are run")
-    has_calls = any(item.get("type") == "function_call" for item in items)
-    answer = Answer(kept, calls) if has_calls else _without_calls(kept)
-    if isinstance(answer, Answer):
-        answer.used_provider_tools = any(_is_provider_tool(item) for item in kept)
-    return answer
+        if call in made or call[1] in _earlier_digests(state, frame, item["call_id"]):
+            continue
+        made.add(call)
+        reading.items.append(item)
+        is_handoff = item["name"] in definition.handoffs_by_name and item["name"] not in answer.disabled
+        (reading.handoffs if is_handoff else reading.calls).append(item)
+    if len(made) > MAX_CALLS_PER_RESPONSE:
+        return misbehaved(f"Model made {len(made)} calls in one answer; at most {MAX_CALLS_PER_RESPONSE} are run")
+    reading.used_provider_tools = any(_is_provider_tool(item) for item in reading.items)
+    if not any(item.get("type") == "function_call" for item in answer.items):
+        _read_end(definition, frame, reading, answer.invalid_output)
+    return reading
 
 
 def call_digest(item: dict[str, Any]) -> str:
     """Names a call's tool and arguments."""
     arguments = item["perdure_blob"]["sha256"] if is_reference(item) else item["arguments"]
-    return hashlib.sha256(encode([item["name"], arguments])).hexdigest()[:12]
+    return digest_of([item["name"], arguments])[:12]
 
 
-def _without_calls(items: list[dict[str, Any]]) -> Answer | Failure:
-    messages = [item for item in items if item.get("type") == "message"]
-    if not messages:
-        by_provider = any(str(item.get("type")).endswith(_PROVIDER_GOES_ON) for item in items)
-        return Answer(items) if by_provider else Answer(items, is_final=True, final_output="")
-    last = messages[-1]
-    if is_reference(last):
-        return Answer(items, is_final=True, final_output=None)
-    refusal = message_refusal(last)
+def misbehaved(message: str, kind: str = "") -> Failure:
+    """The failure of a run whose model answers with something that cannot be followed."""
+    return Failure("ModelBehaviorError", message, kind=kind)
+
+
+def _read_end(definition: AgentDefinition, frame: Frame, reading: Reading, invalid_output: str | None) -> None:
+    """What an answer without calls means: the final output, more to come, or nothing that could be one."""
+    messages = [item for item in reading.items if item.get("type") == "message"]
+    last = messages[-1] if messages else None
+    typed = definition.output_format is not None
+    refusal = None if last is None or is_reference(last) else message_refusal(last)
     if refusal is not None:
-        return Failure("ModelRefusalError", refusal)
-    return Answer(items, is_final=True, final_output=message_text(last))
+        text = f"Model refused to produce output: {refusal}"
+        reading.failure = Failure("ModelRefusalError", text, {"refusal": refusal}, kind="model_refusal")
+    elif last is not None and is_reference(last):
+        reading.final = Final("typed" if typed else "text", text=None, item=last)
+    elif typed and (last is None or not message_text(last)):
+        if "invalid_final_output" in frame.rules.error_handlers:
+            text = "The model's answer is empty, and the agent's output type wants JSON."
+            reading.failure = misbehaved(text, "invalid_final_output")
+    elif last is not None:
+        reading.final = Final("typed" if typed else "text", text=message_text(last))
+    elif not any(str(item.get("type")).endswith(_PROVIDER_GOES_ON) for item in reading.items):
+        reading.final = Final(text="")
+    if reading.final is not None and invalid_output is not None:
+        reading.final, reading.failure = None, misbehaved(invalid_output, "invalid_final_output")
 
 
 def _is_provider_tool(item: dict[str, Any]) -> bool:
@@ -96,19 +112,20 @@ def _is_provider_tool(item: dict[str, Any]) -> bool:
     return kind.endswith("_call") and kind not in ("function_call", "tool_search_call")
 
 
-def _problem_with_call(definition: AgentDefinition, item: dict[str, Any], disabled: frozenset[str]) -> str | None:
+def _problem_with_call(
+    definition: AgentDefinition, frame: Frame, item: dict[str, Any], disabled: frozenset[str]
+) -> str | None:
     name, call_id, arguments = item.get("name"), item.get("call_id"), item.get("arguments")
     arguments = "" if is_reference(item) else arguments
     if not isinstance(name, str) or not isinstance(call_id, str) or not isinstance(arguments, str):
         return f"Model made a function call without a name, call id or arguments: {item!r:.200}"
-    if name not in definition.tools_by_name or name in disabled:
+    known = name in definition.tools_by_name or name in definition.handoffs_by_name
+    if (not known or name in disabled) and not frame.rules.tell_unknown_tools:
         return f"Tool {name:.200} not found in agent {definition.name}"
     return None
 
 
-def _earlier_digests(state: LoopState, model_call_id: str) -> list[str]:
-    return [state.call_digests[call_id] for call_id in state.call_ids.get(model_call_id, [])]
-
-
-def _misbehaved(message: str) -> Failure:
-    return Failure("ModelBehaviorError", message)
+def _earlier_digests(state: LoopState, frame: Frame, model_call_id: str) -> list[str]:
+    """The digests of the calls of this frame that bore the id."""
+    ours = state.call_ids.get(model_call_id, [])
+    return [state.call_digests[call_id] for call_id in ours if call_id.rpartition("/")[0] == frame.path]

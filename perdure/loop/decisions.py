@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from perdure.loop.state import Call, Decision, LoopState
-from perdure.loop.turn import close_turn_if_done
+from perdure.loop.calls import apply_decision
+from perdure.loop.state import Call, Decision, Frame, LoopState
 
 Verdict = Literal["accepted", "repeated", "too late", "unknown call", "ambiguous call", "other digest"]
-
-REJECTED = "Tool execution was not approved."
 
 
 @dataclass(slots=True, frozen=True)
@@ -54,7 +52,7 @@ def judge_decision(state: LoopState, name: str, decision: Decision, digest: str 
 
 
 def decide(state: LoopState, name: str, decision: Decision, digest: str | None) -> Ruling:
-    """Commits the decision if it is the first about a waiting call."""
+    """Commits the decision if it is the first about a waiting call. Follow it by `settle`."""
     ruling = judge_decision(state, name, decision, digest)
     if ruling.verdict == "accepted":
         _commit(state, ruling.call_id, decision)
@@ -62,30 +60,22 @@ def decide(state: LoopState, name: str, decision: Decision, digest: str | None) 
 
 
 def _commit(state: LoopState, call_id: str, decision: Decision) -> None:
-    covered = [call for call in state.waiting_calls() if call.id == call_id]
-    if decision.always:
-        tool = covered[0].tool.name
-        state.always[tool] = decision
-        covered = [call for call in state.waiting_calls() if call.tool.name == tool]
-    for call in covered:
-        state.decided[call.id] = decision
-        apply_decision(call, decision)
-    close_turn_if_done(state)  # a rejection may be the last answer that the turn lacked
+    for frame in state.frames():
+        call = frame.call(call_id)
+        if call is None:
+            continue
+        for covered in _covered(frame, call, decision):
+            state.decided[covered.id] = decision
+            apply_decision(frame, covered, decision)
+        return
 
 
-def apply_decision(call: Call, decision: Decision) -> None:
-    """Lets an approved call run, answers a rejected one."""
-    call.decision = decision
-    if decision.approve:
-        call.phase = "ready"
-    else:
-        answer_call(call, decision.reason or REJECTED)
-
-
-def answer_call(call: Call, text: str) -> None:
-    """Answers a call without running it."""
-    call.output = {"call_id": call.model_call_id, "output": text, "type": "function_call_output"}
-    call.phase = "done"
+def _covered(frame: Frame, call: Call, decision: Decision) -> list[Call]:
+    """The calls that a decision is about: one, or all waiting ones of its tool in its frame if it is to stand."""
+    if not decision.always:
+        return [call]
+    frame.always[call.name] = decision
+    return [other for other in frame.calls if other.phase == "waiting" and other.name == call.name]
 
 
 def _resolve(state: LoopState, name: str) -> tuple[str | None, str]:

@@ -1,74 +1,185 @@
-"""Decides: what may start now, what is waited for, whether the run is over.
+"""Decides: what may start now, what must stop, what is waited for, whether the run is over.
 
 Rule 1. A run that has failed or finished does nothing more.
 Rule 2. Without a snapshot of the agents nothing else starts.
-Rule 3. While the open turn has calls, each goes its own way: judged, waited for, or run; the model waits for all.
-Rule 4. Otherwise the model is asked, unless the turns are used up.
+Rule 3. What belongs to an agent as a tool that has ended is stopped.
+Rule 4. Each frame asks for what its stage lacks; while calls are open, each call for what its phase lacks.
 Rule 5. What is in flight is not named again, so planning twice starts nothing twice.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from perdure.limits import MAX_PARALLEL_CALLS
-from perdure.loop.state import Call, Failure, LoopState
-from perdure.loop.steps import Action, CallModel, CallTool, Fail, Finish, JudgeCall, SnapshotAgents, Start, Step, Wait
+from perdure.loop.calls import busy_calls
+from perdure.loop.state import Call, Frame, Guard, LoopState
+from perdure.loop.steps import (
+    Action,
+    CallModel,
+    CallTool,
+    CallUser,
+    Cancel,
+    CheckGuardrail,
+    Fail,
+    Finish,
+    Role,
+    RunHook,
+    SnapshotAgents,
+    Start,
+    Step,
+    Wait,
+)
 
 _FIRST_DELAY_SECONDS = 2.0  # before a step that a worker declined is offered again
 _LONGEST_DELAY_SECONDS = 60.0
 _DOUBLINGS = 10  # enough to reach the longest delay; a step may be declined for days, and 2.0 * 2**1024 is no float
+
+_HOOKS = {"starting": "on_agent_start", "announcing": "on_handoff", "ending": "on_agent_end"}
+_FUNCTIONS: dict[str, Role] = {
+    "choosing": "tool_use_behavior",
+    "handing off": "on_handoff",
+    "filtering": "handoff_input_filter",
+    "recovering": "error_handler",
+}
+_CALL_FUNCTIONS: dict[str, Role] = {
+    "judging": "needs_approval",
+    "preparing": "input_builder",
+    "extracting": "custom_output_extractor",
+    "failing": "failure_error_function",
+    "explaining": "tool_error_formatter",
+}
 
 
 def plan(state: LoopState) -> list[Action]:
     """What the run asks for now."""
     if state.failure is not None:
         return [Fail(state.failure)]
-    if state.finished:
+    if state.root.stage == "done":
         return [Finish()]
     if state.snapshot is None:
-        return _start(state, SnapshotAgents("snapshot", state.agent_name))
-    if state.calls:
-        return _plan_calls(state)
-    turn = state.turn + 1
-    if state.max_turns is not None and turn > state.max_turns:
-        return [Fail(Failure("MaxTurnsExceeded", f"Max turns ({state.max_turns}) exceeded"))]
-    return _start(state, CallModel(_step_id("model", str(turn), state.deferred), turn, _delay(state.deferred)))
+        return _new(state, [SnapshotAgents(id="snapshot", agent=state.agent_name)])
+    frames = list(state.frames())
+    alive = {frame.path for frame in frames}
+    actions: list[Action] = [Cancel(step_id) for step_id, path in state.in_flight.items() if path not in alive]
+    for frame in frames:
+        actions += _new(state, _steps(state, frame))
+        actions += [
+            Wait(f"approval.{call.id}", call.id, state.approval_timeout_seconds)
+            for call in frame.calls
+            if call.phase == "waiting"
+        ]
+    return _bounded(state, actions)
 
 
-def _start(state: LoopState, step: Step) -> list[Action]:
-    return [] if step.id in state.in_flight else [Start(step)]
+def _bounded(state: LoopState, actions: list[Action]) -> list[Action]:
+    """The actions without the steps for which there is no room now."""
+    room = max(MAX_PARALLEL_CALLS - len(state.in_flight), 0)
+    starts = [action for action in actions if isinstance(action, Start)]
+    late = {id(action) for action in starts[room:]}
+    return [action for action in actions if id(action) not in late]
 
 
-def _plan_calls(state: LoopState) -> list[Action]:
+def _new(state: LoopState, steps: list[Step] | Iterator[Step]) -> list[Action]:
+    """Those of the steps that are not in flight, under the ids that they have by now."""
     actions: list[Action] = []
-    room = MAX_PARALLEL_CALLS - len(state.in_flight)
-    for call in state.calls:
-        for action in _plan_call(state, call):
-            if isinstance(action, Start):
-                if room <= 0:
-                    continue
-                room -= 1
-            actions.append(action)
+    for step in steps:
+        deferred = state.deferred.get(step.id, 0)
+        if deferred:
+            delay = min(_FIRST_DELAY_SECONDS * 2 ** min(deferred - 1, _DOUBLINGS), _LONGEST_DELAY_SECONDS)
+            step = _again(step, f"{step.id}~{deferred}", delay)
+        if step.id not in state.in_flight:
+            actions.append(Start(step))
     return actions
 
 
-def _plan_call(state: LoopState, call: Call) -> list[Action]:
-    match call.phase:
-        case "unjudged":
-            return _start(state, JudgeCall(_step_id("judge", call.id, call.deferred), call.id, _delay(call.deferred)))
-        case "waiting":
-            return [Wait(f"approval.{call.id}", call.id, state.approval_timeout_seconds)]
-        case "ready":
-            return _start(state, CallTool(_step_id("tool", call.id, call.deferred), call.id, _delay(call.deferred)))
+def _again(step: Step, step_id: str, delay_seconds: float) -> Step:
+    values = {name: getattr(step, name) for name in type(step).__dataclass_fields__}
+    return type(step)(**(values | {"id": step_id, "delay_seconds": delay_seconds}))
+
+
+def _steps(state: LoopState, frame: Frame) -> Iterator[Step]:
+    """What a frame lacks to go on."""
+    turn = frame.turn + (frame.stage in ("screening", "starting", "asking"))
+    match frame.stage:
+        case "screening":
+            yield from (_guard(frame, "input", guard) for guard in frame.guards if not (guard.parallel or guard.passed))
+        case "starting" | "asking" | "holding":
+            yield from (_guard(frame, "input", guard) for guard in frame.guards if not guard.passed)
+            if frame.stage == "starting":
+                yield RunHook(id=_id(frame, "hook", f"{turn}.start"), path=frame.path, event="on_agent_start")
+            elif frame.stage == "asking":
+                yield CallModel(id=_id(frame, "model", f"{turn}"), path=frame.path, turn=turn)
+        case "calling":
+            yield from _call_steps(state, frame)
+        case "announcing" | "ending":
+            event = _HOOKS[frame.stage]
+            yield RunHook(id=_id(frame, "hook", f"{turn}.{event}"), path=frame.path, event=event)
+        case "reviewing":
+            yield from (_guard(frame, "output", guard) for guard in frame.reviews if not guard.passed)
         case "done":
-            return []
+            return
+        case "choosing" | "handing off" | "filtering" | "recovering":
+            role = _FUNCTIONS[frame.stage]
+            yield CallUser(id=_id(frame, "call", f"{turn}.{role}"), path=frame.path, role=role)
 
 
-def _step_id(kind: str, name: str, deferred: int) -> str:
-    """A step's id; one that a worker declined comes again under another."""
-    return f"{kind}.{name}~{deferred}" if deferred else f"{kind}.{name}"
+def _guard(frame: Frame, kind: str, guard: Guard) -> CheckGuardrail:
+    return CheckGuardrail(
+        id=_id(frame, "guardrail", f"{kind}.{guard.source}.{guard.index}"),
+        path=frame.path,
+        kind="input" if kind == "input" else "output",
+        source=guard.source,
+        index=guard.index,
+        name=guard.name,
+    )
 
 
-def _delay(deferred: int) -> float:
-    if not deferred:
-        return 0.0
-    return min(_FIRST_DELAY_SECONDS * 2 ** min(deferred - 1, _DOUBLINGS), _LONGEST_DELAY_SECONDS)
+def _call_steps(state: LoopState, frame: Frame) -> Iterator[Step]:
+    limit, busy = frame.rules.max_parallel_tools, busy_calls(state, frame)
+    for call in frame.calls:
+        if call.failure is not None:
+            continue
+        if call.phase == "ready" and call.id not in busy:
+            if limit is not None and len(busy) >= limit:
+                continue
+            busy.add(call.id)
+        step = _call_step(frame, call)
+        if step is not None:
+            yield step
+
+
+def _call_step(frame: Frame, call: Call) -> Step | None:
+    match call.phase:
+        case "ready":
+            return CallTool(id=f"tool.{call.id}", path=frame.path, call_id=call.id)
+        case "screening" | "checking" | "reviewing":
+            return _tool_guard(frame, call)
+        case "greeting" | "ending":
+            event = "on_tool_start" if call.phase == "greeting" else "on_tool_end"
+            return RunHook(id=f"hook.{call.id}.{event}", path=frame.path, event=event, call_id=call.id)
+        case "judging" | "preparing" | "extracting" | "failing" | "explaining":
+            role = _CALL_FUNCTIONS[call.phase]
+            return CallUser(id=f"call.{call.id}.{role}", path=frame.path, role=role, call_id=call.id)
+        case "waiting" | "running" | "done":
+            return None
+
+
+def _tool_guard(frame: Frame, call: Call) -> CheckGuardrail | None:
+    if call.tool is None:
+        return None
+    kind = "tool_output" if call.phase == "reviewing" else "tool_input"
+    names = call.tool.output_guardrails if call.phase == "reviewing" else call.tool.input_guardrails
+    return CheckGuardrail(
+        id=f"guardrail.{call.id}.{call.phase}.{call.checked}",
+        path=frame.path,
+        kind=kind,
+        source="tool",
+        index=call.checked,
+        name=names[call.checked],
+        call_id=call.id,
+    )
+
+
+def _id(frame: Frame, kind: str, name: str) -> str:
+    return f"{kind}.{frame.path}/{name}" if frame.path else f"{kind}.{name}"

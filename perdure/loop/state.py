@@ -1,38 +1,79 @@
-"""What a run knows while it runs: the working form of its state."""
+"""What a run knows while it runs: the working form of its state.
+
+A run is a tree. Its root is the run itself; an agent that runs as a tool is a frame below the call that it answers,
+with a conversation, turns and decisions of its own. The same loop runs them all.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from perdure.definition import AgentDefinition, Snapshot, ToolDefinition
+from perdure.definition import AgentDefinition, HandoffDefinition, RunRules, Snapshot, ToolDefinition
 from perdure.transcript import chain
 from perdure.usage import Usage
 
-EntryKind = Literal["input", "answer", "output", "value"]  # value: an output whose text is JSON of what was returned
-CallPhase = Literal["unjudged", "waiting", "ready", "done"]
+# handoff: the call of one; handed_off: its output; value: an output whose text is JSON of what was returned
+EntryKind = Literal["input", "answer", "output", "value", "handoff", "handed_off"]
+
+Stage = Literal[
+    "screening",  # blocking input guardrails
+    "starting",  # hooks: an agent starts
+    "asking",  # the model
+    "holding",  # an answer waits for the input guardrails beside it
+    "calling",  # tools
+    "choosing",  # a function says whether the tools' results end the run
+    "handing off",  # a function is called with the handoff's arguments
+    "announcing",  # hooks: a handoff
+    "filtering",  # a function edits what the next agent gets
+    "recovering",  # a function may turn an error into a final output
+    "ending",  # hooks: an agent ends
+    "reviewing",  # output guardrails
+    "done",
+]
+
+CallPhase = Literal[
+    "screening",  # input guardrails, before a human is asked
+    "judging",  # does it need approval?
+    "waiting",  # for a decision
+    "checking",  # input guardrails
+    "ready",  # to run
+    "greeting",  # an agent as a tool: hooks, a tool starts
+    "preparing",  # an agent as a tool: a function makes its input
+    "running",  # an agent as a tool: it runs
+    "extracting",  # an agent as a tool: a function makes the output
+    "failing",  # an agent as a tool: a function words its failure
+    "explaining",  # a function words why it was not run
+    "reviewing",  # output guardrails
+    "ending",  # hooks: a tool ends
+    "done",
+]
 
 
 class Entry(NamedTuple):
-    """One item of the transcript: its canonical bytes, where it came from, and the chain's digest after it."""
+    """One item of a transcript: its canonical bytes, where it came from, and the chain's digest after it."""
 
     data: bytes
     kind: EntryKind
     agent: str
     turn: int
     digest: str
+    target: str = ""
 
 
 @dataclass(slots=True)
 class Transcript:
-    """The append-only list of a run's items.
+    """An append-only list of items.
 
     Attributes:
         origin: The chain's digest before the first item.
+        epoch: Which of its frame's transcripts it is; an edit begins another one.
         sent: How many items the last model call had; what comes after them is new to the worker that made it.
     """
 
     origin: str
+    epoch: int = 0
     entries: list[Entry] = field(default_factory=list[Entry])
     sent: int = 0
 
@@ -40,10 +81,10 @@ class Transcript:
         """The chain's digest after `count` items."""
         return self.entries[count - 1].digest if count else self.origin
 
-    def append(self, data: bytes, kind: EntryKind, agent: str, turn: int) -> None:
+    def append(self, data: bytes, kind: EntryKind, agent: str, turn: int, target: str = "") -> None:
         """Adds one item."""
         digest = chain(self.digest_at(len(self.entries)), [data])
-        self.entries.append(Entry(data, kind, agent, turn, digest))
+        self.entries.append(Entry(data, kind, agent, turn, digest, target))
 
 
 @dataclass(slots=True, frozen=True)
@@ -57,35 +98,63 @@ class Decision:
     at: float = 0.0  # seconds since the epoch, the workflow's time
 
 
-@dataclass(slots=True)
-class Call:
-    """One tool call of the open turn.
+@dataclass(slots=True, frozen=True)
+class Failure:
+    """Why a run fails: the error's class name, its text, and what else is known.
 
     Attributes:
-        id: Ours, turn and position (`"2.0"`), never reused in a run.
+        kind: Which of the run's error handlers may turn it into a final output, if any may.
+    """
+
+    type: str
+    message: str
+    details: dict[str, Any] = field(default_factory=dict[str, Any])
+    kind: str = ""
+
+
+@dataclass(slots=True)
+class Call:
+    """One tool call of an open turn.
+
+    Attributes:
+        id: Ours, turn and position (`"2.0"`), the outer call's before it; never reused in a run.
         item: The call as the model made it, stored form.
+        tool: The tool; `None` if the agent has none of that name.
         digest: Names tool and arguments.
-        deferred: How often a worker declined the call without running it.
-        output: The item that answers it, once it is done.
+        waited: Whether it waited for a decision.
+        checked: How many of the guardrails of this phase have let it pass.
+        output: The item that answers it, once there is one.
         output_is_value: Whether the output's text is the JSON of a value, not a text of the tool's own.
+        is_result: Whether the output is a result of the tool, which may end the run, and not a human's or our word.
+        failure: Why the call cannot be answered.
+        child: The agent that runs to answer it.
     """
 
     id: str
     item: dict[str, Any]
-    tool: ToolDefinition
+    tool: ToolDefinition | None
     digest: str
     phase: CallPhase
     since: float
     decision: Decision | None = None
-    deferred: int = 0
+    waited: bool = False
+    checked: int = 0
     output: dict[str, Any] | None = None
     output_is_value: bool = False
+    is_result: bool = False
     context_changes: dict[str, Any] = field(default_factory=dict[str, Any])
+    failure: Failure | None = None
+    child: Frame | None = None
 
     @property
     def model_call_id(self) -> str:
         """The model's id of the call."""
         return self.item["call_id"]
+
+    @property
+    def name(self) -> str:
+        """The tool's name as the model wrote it."""
+        return self.item["name"]
 
     @property
     def arguments(self) -> str:
@@ -95,7 +164,7 @@ class Call:
 
 @dataclass(slots=True)
 class ResponseRecord:
-    """One accepted answer of a model: which items it brought and what it used."""
+    """One accepted answer of a model: what it used, and its items where they are not in the record any more."""
 
     turn: int
     agent: str
@@ -104,15 +173,152 @@ class ResponseRecord:
     usage: Usage
     response_id: str | None = None
     request_id: str | None = None
+    items: list[bytes] | None = None
+
+
+@dataclass(slots=True)
+class Guard:
+    """A guardrail on the input or the final output: whose it is, and whether it has let it pass."""
+
+    source: Literal["agent", "run"]
+    index: int
+    name: str
+    parallel: bool = False
+    passed: bool = False
 
 
 @dataclass(slots=True, frozen=True)
-class Failure:
-    """Why a run fails: the error's class name, its text, and what else is known."""
+class GuardrailRecord:
+    """What one guardrail said."""
 
-    type: str
-    message: str
-    details: dict[str, Any] = field(default_factory=dict[str, Any])
+    kind: Literal["input", "output", "tool_input", "tool_output"]
+    source: Literal["agent", "run", "tool"]
+    index: int
+    name: str
+    agent: str
+    tool: str = ""
+    call_id: str = ""
+    behavior: Literal["allow", "reject", "raise"] = "allow"
+    message: str = ""
+    output_info: Any = None
+
+
+@dataclass(slots=True)
+class HandoffCall:
+    """A handoff that the model made: the executed one is the first of its turn."""
+
+    id: str
+    item: dict[str, Any]
+    definition: HandoffDefinition
+    digest: str
+    target: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Final:
+    """A final output.
+
+    Attributes:
+        kind: `"text"`; `"typed"`: JSON of the agent's output type; `"value"`: JSON of any value.
+        item: The item whose text it is, where that is too long to be carried.
+    """
+
+    kind: Literal["text", "typed", "value"] = "text"
+    text: str | None = ""
+    item: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class Kept:
+    """What the provider keeps of the conversation.
+
+    Attributes:
+        chains: Whether each answer's id is the next request's `previous_response_id`.
+        delivered: How many items it has.
+    """
+
+    conversation_id: str | None = None
+    previous_response_id: str | None = None
+    chains: bool = False
+    delivered: int = 0
+
+
+@dataclass(slots=True)
+class ModelAnswer:
+    """A model's answer: its items in stored form, and the tools and handoffs that were off when it was asked."""
+
+    items: list[dict[str, Any]]
+    usage: Usage
+    response_id: str | None = None
+    request_id: str | None = None
+    disabled: frozenset[str] = frozenset()
+    invalid_output: str | None = None
+    context_changes: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(slots=True)
+class Frame:
+    """One agent's run: the run itself, or an agent that runs as a tool, through all its handoffs.
+
+    Attributes:
+        path: The call that it answers; empty for the run itself.
+        agent: The active agent's key.
+        record: What was said and done as a whole.
+        shown: What the model gets; the record itself until a handoff edits it.
+        opened_by: For an agent as a tool: the key of the agent that called it, and the tool's name.
+        tool_input: For an agent as a tool: the arguments that it was called with.
+        turn: Model calls made so far.
+        greeted: Whether the start hooks of the active agent have run.
+        guards: The input guardrails.
+        reviews: The output guardrails, once there is a final output.
+        held: An answer that waits for input guardrails.
+        calls: The open turn's tool calls, in call order.
+        handoffs: The open turn's handoffs, in call order.
+        always: Standing decisions by tool.
+        recovery: The error that an error handler is asked about.
+        settled_items: Items of turns that were completed; `settled_turns` are those turns.
+        epochs: How many transcripts there were.
+        failure: Why it ends, if it does in a failure.
+    """
+
+    path: str
+    agent: str
+    rules: RunRules
+    record: Transcript
+    shown: Transcript
+    max_turns: int | None = 10
+    input_is_text: bool = False
+    opened_by: tuple[str, str] | None = None
+    tool_input: Any = None
+    stage: Stage = "screening"
+    turn: int = 0
+    greeted: bool = False
+    guards: list[Guard] = field(default_factory=list[Guard])
+    reviews: list[Guard] = field(default_factory=list[Guard])
+    held: ModelAnswer | None = None
+    calls: list[Call] = field(default_factory=list[Call])
+    handoffs: list[HandoffCall] = field(default_factory=list[HandoffCall])
+    responses: list[ResponseRecord] = field(default_factory=list[ResponseRecord])
+    agents_with_tool_use: set[str] = field(default_factory=set[str])
+    always: dict[str, Decision] = field(default_factory=dict[str, Decision])
+    guardrails: list[GuardrailRecord] = field(default_factory=list[GuardrailRecord])
+    kept: Kept | None = None
+    final: Final | None = None
+    recovery: Failure | None = None
+    settled_items: int = 0
+    settled_turns: int = 0
+    epochs: int = 1
+    failure: Failure | None = None
+
+    def append(self, data: bytes, kind: EntryKind, target: str = "") -> None:
+        """Adds one item of the open turn to what was said, and to what the model gets."""
+        self.record.append(data, kind, self.agent, self.turn, target)
+        if self.shown is not self.record:
+            self.shown.append(data, kind, self.agent, self.turn, target)
+
+    def call(self, call_id: str) -> Call | None:
+        """A call of the open turn by our id."""
+        return next((call for call in self.calls if call.id == call_id), None)
 
 
 @dataclass(slots=True)
@@ -120,14 +326,13 @@ class LoopState:
     """All that a run knows.
 
     Attributes:
-        agent_name: The agent that the run was started with; its definition is in `snapshot` once that is known.
-        config: `RunConfig` values that the loop needs.
+        agent_name: The agent that the run was started with.
+        root: The run itself.
+        snapshot: The agents as data; unknown until a worker has told, where the client knows a name only.
         context: The user's context as JSON, top-level fields.
-        turn: Model calls made so far.
-        deferred: How often a worker declined the next one without making it.
-        in_flight: Ids of the steps that the driver has started.
-        calls: The open turn's tool calls, in call order.
-        always: Standing decisions by tool.
+        usage: Of the run and its agents as tools.
+        in_flight: The steps that the driver has started, with their frames' paths.
+        deferred: How often a worker declined a step without doing it, by the step's first id.
         call_ids: Every id that the model gave a call so far, with our ids of the calls that bore it.
         call_digests: The digest of every call so far by our id.
         decided: Every committed decision by our call id.
@@ -136,41 +341,52 @@ class LoopState:
     """
 
     agent_name: str
-    transcript: Transcript
+    root: Frame
     snapshot: Snapshot | None = None
-    agent: str = ""
-    max_turns: int | None = 10
     approval_timeout_seconds: float = 0.0
-    tool_output_format: str = "json"
+    tool_output_format: Literal["json", "str"] = "json"
     context: dict[str, Any] | None = None
-    turn: int = 0
-    deferred: int = 0
-    in_flight: set[str] = field(default_factory=set[str])
-    calls: list[Call] = field(default_factory=list[Call])
-    always: dict[str, Decision] = field(default_factory=dict[str, Decision])
+    usage: Usage = field(default_factory=Usage)
+    in_flight: dict[str, str] = field(default_factory=dict[str, str])
+    deferred: dict[str, int] = field(default_factory=dict[str, int])
     call_ids: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     call_digests: dict[str, str] = field(default_factory=dict[str, str])
     decided: dict[str, Decision] = field(default_factory=dict[str, Decision])
-    responses: list[ResponseRecord] = field(default_factory=list[ResponseRecord])
-    agents_with_tool_use: set[str] = field(default_factory=set[str])
     unknown_outcomes: list[str] = field(default_factory=list[str])
     warnings: list[str] = field(default_factory=list[str])
-    usage: Usage = field(default_factory=Usage)
-    finished: bool = False
-    final_output: str | None = None
-    failure: Failure | None = None
 
     @property
-    def definition(self) -> AgentDefinition:
-        """The active agent's definition."""
+    def failure(self) -> Failure | None:
+        """Why the run fails, if it does."""
+        return self.root.failure
+
+    def definition(self, frame: Frame) -> AgentDefinition:
+        """The definition of a frame's active agent."""
+        return self.agents[frame.agent]
+
+    @property
+    def agents(self) -> dict[str, AgentDefinition]:
+        """The definitions by key."""
         if self.snapshot is None:
             raise RuntimeError("the run has no snapshot of its agents yet")
-        return self.snapshot.agents[self.agent]
+        return self.snapshot.agents
+
+    def frames(self) -> Iterator[Frame]:
+        """All frames, outer ones first, in call order."""
+        waiting = [self.root]
+        while waiting:
+            frame = waiting.pop()
+            yield frame
+            waiting += [call.child for call in reversed(frame.calls) if call.child is not None]
+
+    def frame(self, path: str) -> Frame | None:
+        """The frame at a path."""
+        return next((frame for frame in self.frames() if frame.path == path), None)
 
     def call(self, call_id: str) -> Call | None:
-        """A call of the open turn by our id."""
-        return next((call for call in self.calls if call.id == call_id), None)
+        """An open call of any frame by our id."""
+        return next((call for frame in self.frames() if (call := frame.call(call_id))), None)
 
     def waiting_calls(self) -> list[Call]:
         """The calls that wait for a decision, in call order."""
-        return [call for call in self.calls if call.phase == "waiting"]
+        return [call for frame in self.frames() for call in frame.calls if call.phase == "waiting"]

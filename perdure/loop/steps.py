@@ -3,49 +3,82 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from perdure.definition import Snapshot
-from perdure.loop.state import Failure
-from perdure.usage import Usage
+from perdure.definition import AgentDefinition, Snapshot
+from perdure.loop.state import EntryKind, Failure, Final, GuardrailRecord, ModelAnswer
+
+Role = Literal[
+    "needs_approval",
+    "tool_error_formatter",
+    "failure_error_function",
+    "input_builder",
+    "custom_output_extractor",
+    "tool_use_behavior",
+    "on_handoff",
+    "handoff_input_filter",
+    "error_handler",
+]
 
 
-@dataclass(slots=True, frozen=True)
-class SnapshotAgents:
-    """Take the snapshot of an agent that is known by name only."""
+@dataclass(slots=True, frozen=True, kw_only=True)
+class _Step:
+    """A step: its id, the frame that it belongs to, and how long it waits because a worker declined it before."""
 
     id: str
+    path: str = ""
+    delay_seconds: float = 0.0
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class SnapshotAgents(_Step):
+    """Take the snapshot of an agent that is known by name only."""
+
     agent: str
 
 
-@dataclass(slots=True, frozen=True)
-class CallModel:
-    """Ask the model; `delay_seconds` later if a worker declined it before."""
+@dataclass(slots=True, frozen=True, kw_only=True)
+class CallModel(_Step):
+    """Ask the model."""
 
-    id: str
     turn: int
-    delay_seconds: float = 0.0
 
 
-@dataclass(slots=True, frozen=True)
-class JudgeCall:
-    """Ask the tool's approval rule about a call; `delay_seconds` later if a worker declined it before."""
+@dataclass(slots=True, frozen=True, kw_only=True)
+class CallTool(_Step):
+    """Run a tool call."""
 
-    id: str
     call_id: str
-    delay_seconds: float = 0.0
 
 
-@dataclass(slots=True, frozen=True)
-class CallTool:
-    """Run a tool call; `delay_seconds` later if a worker declined it before."""
+@dataclass(slots=True, frozen=True, kw_only=True)
+class CheckGuardrail(_Step):
+    """Ask a guardrail whether this may pass: the input, the final output, a call or its output."""
 
-    id: str
-    call_id: str
-    delay_seconds: float = 0.0
+    kind: Literal["input", "output", "tool_input", "tool_output"]
+    source: Literal["agent", "run", "tool"]
+    index: int
+    name: str
+    call_id: str = ""
 
 
-Step: TypeAlias = SnapshotAgents | CallModel | JudgeCall | CallTool
+@dataclass(slots=True, frozen=True, kw_only=True)
+class RunHook(_Step):
+    """Tell the hooks of the run and of the agent; the event is named as the run's hooks name it."""
+
+    event: str
+    call_id: str = ""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class CallUser(_Step):
+    """Call a function of the user in one of its roles."""
+
+    role: Role
+    call_id: str = ""
+
+
+Step: TypeAlias = SnapshotAgents | CallModel | CallTool | CheckGuardrail | RunHook | CallUser
 
 
 @dataclass(slots=True, frozen=True)
@@ -53,6 +86,13 @@ class Start:
     """This step may start now."""
 
     step: Step
+
+
+@dataclass(slots=True, frozen=True)
+class Cancel:
+    """Nobody wants this step's outcome any more."""
+
+    id: str
 
 
 @dataclass(slots=True, frozen=True)
@@ -76,7 +116,7 @@ class Fail:
     failure: Failure
 
 
-Action: TypeAlias = Start | Wait | Finish | Fail
+Action: TypeAlias = Start | Cancel | Wait | Finish | Fail
 
 
 @dataclass(slots=True, frozen=True)
@@ -88,20 +128,9 @@ class AgentsSnapshotted:
 
 @dataclass(slots=True, frozen=True)
 class ModelAnswered:
-    """The model's answer: its items in stored form, and the tools that were switched off when it was asked."""
+    """The model's answer."""
 
-    items: list[dict[str, Any]]
-    usage: Usage
-    response_id: str | None = None
-    request_id: str | None = None
-    disabled: frozenset[str] = frozenset()
-
-
-@dataclass(slots=True, frozen=True)
-class CallJudged:
-    """What the approval rule says of a call."""
-
-    needs_approval: bool
+    answer: ModelAnswer
 
 
 @dataclass(slots=True, frozen=True)
@@ -110,6 +139,72 @@ class ToolReturned:
 
     item: dict[str, Any]
     is_value: bool = False
+    context_changes: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(slots=True, frozen=True)
+class GuardrailChecked:
+    """What a guardrail said: let it pass, give the model a message instead, or end the run."""
+
+    said: GuardrailRecord
+    context_changes: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(slots=True, frozen=True)
+class HooksRan:
+    """The hooks were told."""
+
+    context_changes: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(slots=True, frozen=True)
+class EditedItem:
+    """One item of an edited conversation: the one at `place` of the record, or a new one."""
+
+    place: int | None = None
+    item: dict[str, Any] | None = None
+    kind: EntryKind = "answer"
+    agent: str = ""
+    target: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class EditedHistory:
+    """What the next agent gets; `shown` is what the model gets instead of `before` and `new`, if that differs."""
+
+    input: list[EditedItem]
+    input_is_text: bool
+    before: list[EditedItem]
+    new: list[EditedItem]
+    shown: list[EditedItem] | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class UserSaid:
+    """What a function of the user said; what its role asks for is set.
+
+    Attributes:
+        needs_approval: `needs_approval`.
+        text: `tool_error_formatter`, `failure_error_function`; `None`: the default text holds.
+        input: `input_builder`: the items; `input_is_text` and `tool_input` with them; or why there are none.
+        output: `custom_output_extractor`, `tool_use_behavior` (`None`: the model goes on), `error_handler` (`None`: it
+            declined).
+        agent: `on_handoff`: the key of the agent that takes over, with the definitions that the snapshot lacks.
+        edited: `handoff_input_filter`.
+        in_history: `error_handler`: whether its output is part of the conversation.
+    """
+
+    needs_approval: bool = False
+    text: str | None = None
+    input: list[dict[str, Any]] | None = None
+    input_is_text: bool = True
+    tool_input: Any = None
+    problem: Failure | None = None
+    output: Final | None = None
+    agent: str = ""
+    definitions: dict[str, AgentDefinition] = field(default_factory=dict[str, AgentDefinition])
+    edited: EditedHistory | None = None
+    in_history: bool = True
     context_changes: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -132,7 +227,7 @@ class WaitedTooLong:
 
 @dataclass(slots=True, frozen=True)
 class StepFailed:
-    """The step cannot succeed; the run ends with this failure."""
+    """The step cannot succeed; the run, or the agent that runs as a tool, ends with this failure."""
 
     failure: Failure
 
@@ -140,8 +235,10 @@ class StepFailed:
 Outcome: TypeAlias = (
     AgentsSnapshotted
     | ModelAnswered
-    | CallJudged
     | ToolReturned
+    | GuardrailChecked
+    | HooksRan
+    | UserSaid
     | StepDeclined
     | OutcomeUnknown
     | WaitedTooLong

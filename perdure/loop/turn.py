@@ -1,45 +1,190 @@
-"""Closes a turn: its outputs enter the transcript in call order, when all are there, and its changes the context."""
+"""A turn: the model's answer opens it; when all its calls are answered it closes, and the next step is plain."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from perdure.canonical import encode
+from perdure.items import is_reference
 from perdure.limits import MAX_CONTEXT_BYTES
-from perdure.loop.state import Failure, LoopState
+from perdure.loop.answer import Reading, call_digest, read_answer
+from perdure.loop.frames import begin_turn, fail_frame
+from perdure.loop.handoffs import begin_handoff
+from perdure.loop.state import (
+    Call,
+    Failure,
+    Final,
+    Frame,
+    Guard,
+    HandoffCall,
+    LoopState,
+    ModelAnswer,
+    ResponseRecord,
+)
 
 _WARNINGS_KEPT = 20
 
 
-def close_turn_if_done(state: LoopState) -> None:
-    """Closes the open turn if all its calls are answered, by tools or by decisions."""
-    if not state.calls or any(call.phase != "done" for call in state.calls):
+def accept_answer(state: LoopState, frame: Frame, answer: ModelAnswer, now: float) -> None:
+    """Opens the turn that an answer makes; one that cannot be followed leaves nothing but the failure."""
+    reading = read_answer(state, frame, answer)
+    if isinstance(reading, Failure):
+        fail_frame(frame, reading)
         return
+    frame.turn += 1
+    _record(state, frame, answer, reading)
+    frame.greeted = True
+    _open_calls(state, frame, reading, answer.disabled, now)
+    _open_handoffs(state, frame, reading, len(reading.calls))
+    if reading.calls or reading.handoffs or reading.used_provider_tools:
+        frame.agents_with_tool_use.add(frame.agent)
+    if reading.failure is not None:
+        fail_frame(frame, reading.failure)
+    elif reading.final is not None:
+        finish(state, frame, reading.final)
+    else:
+        frame.stage = "calling"
+
+
+def _record(state: LoopState, frame: Frame, answer: ModelAnswer, reading: Reading) -> None:
+    first = len(frame.record.entries)
+    frame.responses.append(
+        ResponseRecord(
+            frame.turn, frame.agent, first, len(reading.items), answer.usage, answer.response_id, answer.request_id
+        )
+    )
+    handoffs = [id(item) for item in reading.handoffs]
+    for item in reading.items:
+        frame.append(encode(item), "handoff" if id(item) in handoffs else "answer")
+    if frame.kept is not None:
+        frame.kept.delivered = len(frame.shown.entries)
+        if frame.kept.chains:
+            frame.kept.previous_response_id = answer.response_id
+
+
+def _open_calls(state: LoopState, frame: Frame, reading: Reading, disabled: frozenset[str], now: float) -> None:
+    tools = state.definition(frame).tools_by_name
+    early = frame.rules.guardrails_before_approval
+    for position, item in enumerate(reading.calls):
+        call_id, digest = _note_call(state, frame, position, item)
+        tool = None if item["name"] in disabled else tools.get(item["name"])
+        phase = "explaining" if tool is None else "screening" if early and tool.needs_approval else "judging"
+        call = Call(id=call_id, item=item, tool=tool, digest=digest, phase=phase, since=now)
+        frame.calls.append(call)
+
+
+def _open_handoffs(state: LoopState, frame: Frame, reading: Reading, first: int) -> None:
+    handoffs = state.definition(frame).handoffs_by_name
+    for position, item in enumerate(reading.handoffs, first):
+        call_id, digest = _note_call(state, frame, position, item)
+        frame.handoffs.append(HandoffCall(call_id, item, handoffs[item["name"]], digest))
+
+
+def _note_call(state: LoopState, frame: Frame, position: int, item: dict[str, Any]) -> tuple[str, str]:
+    name = f"{frame.turn}.{position}"
+    call_id, digest = f"{frame.path}/{name}" if frame.path else name, call_digest(item)
+    state.call_ids.setdefault(item["call_id"], []).append(call_id)
+    state.call_digests[call_id] = digest
+    return call_id, digest
+
+
+def close_turn(state: LoopState, frame: Frame) -> None:
+    """Closes a turn whose calls are all answered: outputs in call order, unknown tools last; then what comes next."""
+    for call in sorted(frame.calls, key=lambda call: call.tool is None):
+        frame.append(encode(call.output), "value" if call.output_is_value else "output")
+    merge_changes(state, frame, [(call.id, call.context_changes) for call in frame.calls])
+    results = _results(frame.calls)
+    if frame.handoffs:
+        begin_handoff(state, frame)
+    elif not results:
+        next_turn(state, frame)
+    else:
+        _after_tools(state, frame, results)
+
+
+def next_turn(state: LoopState, frame: Frame) -> None:
+    """Forgets the closed turn's calls and lets the model be asked again."""
+    frame.calls, frame.handoffs = [], []
+    begin_turn(frame)
+
+
+def tool_results(frame: Frame) -> list[Call]:
+    """The open turn's calls whose outputs may end the run."""
+    return _results(frame.calls)
+
+
+def _results(calls: list[Call]) -> list[Call]:
+    """Results of tools; where a human was asked, only those of the calls that waited for it."""
+    asked = any(call.waited for call in calls)
+    return [call for call in calls if call.is_result and (call.waited or not asked)]
+
+
+def _after_tools(state: LoopState, frame: Frame, results: list[Call]) -> None:
+    definition = state.definition(frame)
+    stopping: Call | None = None
+    match definition.tool_use:
+        case "stop_on_first_tool":
+            stopping = results[0]
+        case "stop_at":
+            stopping = next((call for call in results if call.name in definition.stop_at), None)
+        case "rule":
+            frame.stage = "choosing"
+            return
+        case "run_llm_again":
+            pass
+    if stopping is None:
+        next_turn(state, frame)
+    else:
+        finish(state, frame, _output_of(stopping, is_plain=definition.output_format is None))
+
+
+def _output_of(call: Call, *, is_plain: bool) -> Final:
+    """A tool's output as the final output; of an agent without an output type it is text."""
+    item = call.output or {}
+    if is_reference(item):
+        return Final("value" if call.output_is_value and not is_plain else "text", text=None, item=item)
+    output = item.get("output", "")
+    if not isinstance(output, str):  # content parts
+        return Final("text" if is_plain else "value", text=json.dumps(output, ensure_ascii=False))
+    return Final("value" if call.output_is_value and not is_plain else "text", text=output)
+
+
+def finish(state: LoopState, frame: Frame, final: Final) -> None:
+    """Takes a final output: hooks hear of it and output guardrails judge it before it is one."""
+    definition = state.definition(frame)
+    frame.final, frame.stage = final, "ending"
+    frame.calls, frame.handoffs = [], []
+    frame.settled_items, frame.settled_turns = len(frame.record.entries), frame.turn
+    frame.reviews = [
+        Guard(source, index, each.name)
+        for source, guardrails in (("agent", definition.output_guardrails), ("run", frame.rules.output_guardrails))
+        for index, each in enumerate(guardrails)
+    ]
+
+
+def merge_changes(state: LoopState, frame: Frame, changes: list[tuple[str, dict[str, Any]]]) -> None:
+    """Merges what user code changed in the context, field by field; of two changes of one field the later holds."""
     changed_by: dict[str, str] = {}
     context = dict(state.context or {})
-    for call in state.calls:
-        kind = "value" if call.output_is_value else "output"
-        state.transcript.append(encode(call.output), kind, state.agent, state.turn)
-        for name, value in call.context_changes.items():
-            if name in changed_by:
-                warn(state, f"Calls {changed_by[name]} and {call.id} both changed context.{name}; the later one holds.")
-            changed_by[name] = call.id
-            context[name] = value
-    if changed_by:
-        _change_context(state, context)
-    state.calls = []
-
-
-def _change_context(state: LoopState, context: dict[str, Any]) -> None:
+    for name, fields in changes:
+        for field, value in fields.items():
+            if field in changed_by:
+                warn(state, f"Calls {changed_by[field]} and {name} both changed context.{field}; the later one holds.")
+            changed_by[field] = name
+            context[field] = value
+    if not changed_by:
+        return
     size = len(encode(context))
     if size <= MAX_CONTEXT_BYTES:
         state.context = context
         return
-    state.failure = state.failure or Failure(
-        "ContextNotPortableError",
-        f"With what the calls of turn {state.turn} changed, the context takes {size} bytes as JSON; at most "
-        f"{MAX_CONTEXT_BYTES} can travel. Keep large data in a store and only its key in the context.",
+    text = (
+        f"With what {', '.join(dict.fromkeys(changed_by.values()))} changed in turn {frame.turn}, the context takes "
+        f"{size} bytes as JSON; at most {MAX_CONTEXT_BYTES} can travel. Keep large data in a store and only its key "
+        "in the context."
     )
+    state.root.failure = state.root.failure or Failure("ContextNotPortableError", text)
 
 
 def warn(state: LoopState, text: str) -> None:

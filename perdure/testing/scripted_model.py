@@ -67,7 +67,8 @@ class ScriptedModel(Model):
     The next answer is the one after the last whose items the conversation holds; items of other models in it do not
     count. Exceptions and empty answers leave no items, so each is given once per process. A run with a new
     conversation begins at the start again, and an agent that runs as a tool has a conversation of its own: give it a
-    script of its own.
+    script of its own. Of a conversation that the provider would keep, `previous_response_id` tells the place, and
+    `conversation_id` does as long as this object lives.
 
     Args:
         answers: Each a text, an item, a list of both, or an exception to raise.
@@ -83,6 +84,7 @@ class ScriptedModel(Model):
         self._marks = [(place, _mark(item)) for place, answer in enumerate(self._script) for item in _items_of(answer)]
         self._usage = usage or Usage.of_request(10, 5)
         self._given_once: set[int] = set()
+        self._kept: dict[str, int] = {}  # the next place by conversation id
         self.requests: list[ScriptedRequest] = []
 
     async def get_response(  # noqa: PLR0917  the parameters are those of `Model`
@@ -110,7 +112,10 @@ class ScriptedModel(Model):
         self.requests.append(
             ScriptedRequest(system_instructions, items, tool_names, handoff_names, model_settings, output_schema)
         )
-        place = self._next_place(items)
+        kept = self._kept.get(conversation_id or "", 0)
+        place = self._next_place(items, max(kept, _place_after(previous_response_id)))
+        if conversation_id is not None:
+            self._kept[conversation_id] = place + 1
         answer = self._script[place]
         if isinstance(answer, Exception):
             raise answer
@@ -118,8 +123,8 @@ class ScriptedModel(Model):
             output=copy.deepcopy(answer), usage=copy.deepcopy(self._usage), response_id=f"resp_{place}"
         )
 
-    def _next_place(self, conversation: list[Any]) -> int:
-        place = self._first_unsaid_place(conversation)
+    def _next_place(self, conversation: list[Any], least: int) -> int:
+        place = max(self._first_unsaid_place(conversation), least)
         while place < len(self._script):
             if _items_of(self._script[place]):
                 return place
@@ -142,6 +147,12 @@ class ScriptedModel(Model):
             found = next((at for at in range(after, len(self._marks)) if _same(self._marks[at][1], said)), None)
             after = after if found is None else found + 1
         return self._marks[after - 1][0] + 1 if after else 0
+
+
+def _place_after(response_id: str | None) -> int:
+    """The place after the answer with this id; 0 for an id of another model, and for none."""
+    prefix, _, place = (response_id or "").partition("_")
+    return int(place) + 1 if prefix == "resp" and place.isdigit() else 0
 
 
 def _items_of(answer: list[dict[str, Any]] | Exception) -> list[dict[str, Any]]:

@@ -68,7 +68,7 @@ class Loopback:
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         target = urlsplit(first.split(" ")[1])
-        self.received.append(Received(target.path, dict(parse_qsl(target.query)), headers, json.loads(body)))
+        self.received.append(Received(target.path, dict(parse_qsl(target.query)), headers, json.loads(body or b"null")))
         reply = self.replies.pop(0)
         if reply == STALL:
             await reader.read()  # until the client gives up

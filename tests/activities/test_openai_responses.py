@@ -17,7 +17,8 @@ from activities.providers.openai_responses import OpenAIResponses, request_body
 from perdure.canonical import canonical
 from perdure.errors import ModelBehaviorError, UserError
 from perdure.model import ModelAnswer, ModelRequest
-from perdure.settings import ModelSettings
+from perdure.model_settings import MCPToolChoice as OurChoice
+from perdure.model_settings import ModelSettings
 from perdure.usage import Usage
 
 from .loopback import KEY, Loopback, completed, text_item
@@ -62,6 +63,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "include": {"response_include": ["reasoning.encrypted_content"], "top_logprobs": 3},
     "extra body": {"extra_body": {"temperature": 1.5, "new": {"deep": [1]}}, "temperature": 0.5},
     "extra arguments": {"extra_args": {"service_tier": "flex", "previous_response_id": "resp_0", "user": "u"}},
+    "caches": {"prompt_cache_options": {"mode": "explicit"}, "context_management": [{"type": "compaction"}]},
     "extra query and headers": {"extra_query": {"api-version": "7"}, "extra_headers": {"X-Team": "blue"}},
 }
 
@@ -109,13 +111,102 @@ async def test_the_request_is_the_one_of_the_agents_sdk(name: str, with_tools: b
         assert mine.headers.get(header) == theirs.headers.get(header)
 
 
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
+FORMAT = {"type": "json_schema", "name": "final_output", "schema": SCHEMA, "strict": True}
+PROMPT: dict[str, Any] = {"id": "pmpt_1", "version": "2", "variables": {"who": "Zoë"}}
+
+
+class Number(agents.AgentOutputSchemaBase):
+    def is_plain_text(self) -> bool:
+        return False
+
+    def name(self) -> str:
+        return "Number"
+
+    def json_schema(self) -> dict[str, Any]:
+        return SCHEMA
+
+    def is_strict_json_schema(self) -> bool:
+        return True
+
+    def validate_json(self, json_str: str) -> Any:
+        return json.loads(json_str)
+
+
+@pytest.mark.parametrize("settings", [{}, {"verbosity": "low", "parallel_tool_calls": True}, {"tool_choice": "add"}])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"schema": True},
+        {"previous_response_id": "resp_0"},
+        {"conversation_id": "conv_1", "schema": True},
+        {"prompt": PROMPT},
+        {"prompt": PROMPT, "with_tools": True},
+    ],
+    ids=str,
+)
+async def test_what_the_provider_keeps_is_named_as_in_the_agents_sdk(
+    parts: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    state = {name: parts.get(name) for name in ("previous_response_id", "conversation_id", "prompt")}
+    with_tools = parts.get("with_tools", False)
+    async with Loopback() as server:
+        server.reply(completed([]))
+        server.reply(completed([]))
+        await OpenAIResponsesModel("gpt-4o", server.client()).get_response(
+            "Be kind.",
+            CONVERSATION,  # pyright: ignore[reportArgumentType]  plain JSON
+            agents.ModelSettings(**settings),
+            [add] if with_tools else [],
+            Number() if "schema" in parts else None,
+            [],
+            ModelTracing.DISABLED,
+            **state,  # pyright: ignore[reportArgumentType]  plain JSON
+        )
+        tools, shape = ([ADD] if with_tools else []), (FORMAT if "schema" in parts else None)
+        ours = request(settings=ModelSettings(**settings), tools=tools, output_format=shape, **state)
+        await OpenAIResponses(server.client()).respond(ours)
+    theirs, mine = server.received
+    assert comparable(mine.body) == comparable(theirs.body)
+
+
+def test_a_prompt_may_name_the_model() -> None:
+    body = json.loads(request_body(request(model=None, prompt=PROMPT)))
+    assert "model" not in body
+    assert body["prompt"] == PROMPT
+
+
+def test_the_runs_cache_key_is_sent_unless_the_settings_have_one() -> None:
+    own = ModelSettings(extra_args={"prompt_cache_key": "mine"})
+    assert json.loads(request_body(request(prompt_cache_key="run-1")))["prompt_cache_key"] == "run-1"
+    assert json.loads(request_body(request(prompt_cache_key="run-1", settings=own)))["prompt_cache_key"] == "mine"
+
+
+async def test_the_runs_cache_key_is_for_openai_alone_as_in_the_agents_sdk() -> None:
+    async with Loopback() as server:
+        server.reply(completed([]))
+        await OpenAIResponses(server.client()).respond(request(prompt_cache_key="run-1"))
+    assert "prompt_cache_key" not in server.received[0].body
+
+
+async def test_the_providers_own_count_is_kept_where_the_settings_ask_for_it() -> None:
+    async with Loopback() as server:
+        server.reply(completed([]))
+        server.reply(completed([]))
+        provider = OpenAIResponses(server.client())
+        kept = await provider.respond(request(settings=ModelSettings(preserve_raw_usage=True)))
+        assert kept.raw_usage == completed([])["usage"]
+        assert (await provider.respond(request())).raw_usage is None
+
+
 async def test_an_mcp_tool_is_chosen_as_in_the_agents_sdk() -> None:
     async with Loopback() as server:
         server.reply(completed([]))
         choice = MCPToolChoice(server_label="docs", name="search")
         await ask_the_sdk(server, agents.ModelSettings(tool_choice=choice), [])
-    ours = request(settings=ModelSettings(tool_choice={"server_label": "docs", "name": "search"}))
-    assert json.loads(request_body(ours))["tool_choice"] == server.received[0].body["tool_choice"]
+    for ours in ({"server_label": "docs", "name": "search"}, OurChoice("docs", "search")):
+        body = json.loads(request_body(request(settings=ModelSettings(tool_choice=ours))))
+        assert body["tool_choice"] == server.received[0].body["tool_choice"]
 
 
 async def test_traces_of_other_providers_are_left_out_as_in_the_agents_sdk() -> None:

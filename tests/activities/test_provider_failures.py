@@ -16,7 +16,7 @@ from activities.providers.failures import ProviderFailure, UnusableAnswer, class
 from activities.providers.openai_responses import OpenAIResponses
 from perdure.errors import AgentsException, UserError
 from perdure.model import ModelRequest
-from perdure.settings import ModelSettings
+from perdure.model_settings import ModelSettings
 
 from .loopback import CLOSE, CUT, KEY, STALL, Loopback
 

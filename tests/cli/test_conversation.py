@@ -95,3 +95,20 @@ def test_a_long_text_is_cut_and_says_how_to_see_it_all() -> None:
 def test_raw_lines_are_the_items_as_json() -> None:
     (line,) = raw_lines([entry(call("x"))])
     assert json.loads(line.text)["item"] == call("x")
+
+
+def test_a_handoff_is_told_with_both_agents() -> None:
+    handed_off = PageEntry(item=output("x", '{"assistant": "B"}'), kind="handed_off", agent="A", turn=1, target="B")
+    ignored = entry(output("y", "Multiple handoffs detected, ignoring this one."), "output")
+    said = [entry(call("x", "transfer_to_b"), "handoff"), entry(call("y", "transfer_to_c"), "handoff")]
+    assert texts([*said, ignored, handed_off]) == [
+        'handoff: transfer_to_b {"order": 7}',
+        'handoff: transfer_to_c {"order": 7}',
+        "output: Multiple handoffs detected, ignoring this one.",
+        "handoff: A hands over to B",
+    ]
+
+
+def test_handoffs_take_no_number_of_a_call() -> None:
+    said = [entry(call("x", "transfer_to_b"), "handoff"), entry(call("y")), entry(output("y", "one"), "output")]
+    assert texts(said)[1:] == ['call 1.0: refund {"order": 7}', "output 1.0: one"]

@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import pytest
 
 from perdure import errors
+from perdure.agent import Agent
 from perdure.errors import (
     AgentsException,
     ContextNotPortableError,
+    ConversationStateUnknown,
     DecisionConflictError,
+    InputGuardrailTripwireTriggered,
     MaxTurnsExceeded,
     ModelBehaviorError,
     ModelRefusalError,
+    ModelTimeoutError,
+    OutputGuardrailTripwireTriggered,
+    PerdureError,
     RunConflictError,
     RunFailed,
+    ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrailTripwireTriggered,
     ToolTimeoutError,
     UserError,
     describe_exception,
 )
+from perdure.guardrail import (
+    GuardrailFunctionOutput,
+    InputGuardrail,
+    InputGuardrailResult,
+    OutputGuardrail,
+    OutputGuardrailResult,
+)
+from perdure.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolOutputGuardrail
+
+STOP = GuardrailFunctionOutput("why", tripwire_triggered=True)
+
+
+def stop(*_: Any) -> Any:
+    return STOP
 
 
 class Unspeakable(Exception):
@@ -65,6 +88,61 @@ def test_a_timeout_names_tool_and_seconds() -> None:
         0.5,
         "Tool 'look' timed out after 0.5 seconds.",
     )
+
+
+def test_a_model_timeout_names_the_seconds() -> None:
+    error = ModelTimeoutError(3.0)
+    assert (error.timeout_seconds, str(error)) == (3.0, "Model call timed out after 3 seconds.")
+
+
+def test_a_trip_keeps_the_guardrails_result() -> None:
+    told = InputGuardrailResult(InputGuardrail(stop), STOP)
+    answered = OutputGuardrailResult(OutputGuardrail(stop), "answer", Agent(name="Support"), STOP)
+    trips = InputGuardrailTripwireTriggered(told), OutputGuardrailTripwireTriggered(answered)
+    assert [trip.guardrail_result for trip in trips] == [told, answered]
+    assert [str(trip) for trip in trips] == [
+        "Guardrail InputGuardrail triggered tripwire",
+        "Guardrail OutputGuardrail triggered tripwire",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "guardrail", "text"),
+    [
+        (
+            ToolInputGuardrailTripwireTriggered,
+            ToolInputGuardrail(stop),
+            "Tool input guardrail ToolInputGuardrail triggered tripwire",
+        ),
+        (
+            ToolOutputGuardrailTripwireTriggered,
+            ToolOutputGuardrail(stop),
+            "Tool output guardrail ToolOutputGuardrail triggered tripwire",
+        ),
+    ],
+)
+def test_a_tools_trip_keeps_the_guardrail_and_what_it_said(kind: type[Any], guardrail: Any, text: str) -> None:
+    said = ToolGuardrailFunctionOutput.raise_exception("why")
+    error = kind(guardrail, said)
+    assert (error.guardrail, error.output, str(error)) == (guardrail, said, text)
+
+
+def test_a_conversation_in_an_unknown_state_is_an_error_of_durable_execution() -> None:
+    assert issubclass(ConversationStateUnknown, PerdureError)
+    assert str(ConversationStateUnknown("look at conv_1")) == "look at conv_1"
+
+
+def test_the_errors_of_the_agents_sdk_are_here_under_its_names() -> None:
+    theirs = pytest.importorskip("agents.exceptions")
+    later = {"MCPToolCancellationError"}
+    found = inspect.getmembers(theirs, inspect.isclass)
+    names = {name for name, each in found if issubclass(each, theirs.AgentsException)} - later
+    assert names - {each.__name__ for each in classes()} == set()
+
+
+def test_every_error_is_in_the_tree() -> None:
+    drawn = set(str(errors.__doc__).split())
+    assert {each.__name__ for each in classes()} - drawn == set()
 
 
 def test_an_error_from_elsewhere_keeps_its_type_and_traceback() -> None:

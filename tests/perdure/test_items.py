@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from openai.types.responses import ResponseOutputMessage
 
 from perdure.agent import Agent
 from perdure.items import (
     CompactionItem,
+    HandoffCallItem,
+    HandoffOutputItem,
+    InputItem,
     ItemHelpers,
     MCPApprovalRequestItem,
+    MCPApprovalResponseItem,
     MCPListToolsItem,
     MessageOutputItem,
     ReasoningItem,
+    RunItem,
+    RunItemBase,
     ToolApprovalItem,
     ToolCallItem,
     ToolCallOutputItem,
+    ToolSearchCallItem,
+    ToolSearchOutputItem,
     input_items,
     is_reference,
+    item_json,
     message_refusal,
     message_text,
     run_item,
@@ -44,6 +54,9 @@ def text(value: str) -> dict[str, Any]:
         ("reasoning", ReasoningItem),
         ("mcp_list_tools", MCPListToolsItem),
         ("mcp_approval_request", MCPApprovalRequestItem),
+        ("mcp_approval_response", MCPApprovalResponseItem),
+        ("tool_search_call", ToolSearchCallItem),
+        ("tool_search_output", ToolSearchOutputItem),
         ("compaction", CompactionItem),
         ("function_call", ToolCallItem),
         ("web_search_call", ToolCallItem),
@@ -116,6 +129,7 @@ def test_a_messages_text_is_its_text_parts_joined(content: Any, expected: str) -
     [
         ([{"type": "refusal", "refusal": "no"}], "no"),
         ([text("well,"), {"type": "refusal", "refusal": "no"}], "no"),
+        ([{"type": "refusal", "refusal": "no, "}, {"type": "refusal", "refusal": "never"}], "no, never"),
         ([text("yes")], None),
         ("no", None),
         (None, None),
@@ -147,6 +161,96 @@ def test_the_text_of_several_items_is_that_of_their_messages() -> None:
     items = [run_item(AGENT, each) for each in (message(text("a")), CALL, message(text("b"), text("c")))]
     assert ItemHelpers.text_message_outputs(items) == "abc"
     assert ItemHelpers.text_message_output(MessageOutputItem(AGENT, message(text("a")))) == "a"
+
+
+def typed(*parts: dict[str, Any]) -> ResponseOutputMessage:
+    return ResponseOutputMessage.model_validate(message(*parts))
+
+
+def test_a_function_call_of_a_handoffs_tool_is_a_handoffs_call() -> None:
+    item = run_item(AGENT, CALL, is_handoff=True)
+    assert isinstance(item, HandoffCallItem)
+    assert (item.call_id, item.tool_name) == ("c1", "look")
+    assert type(run_item(AGENT, message(), is_handoff=True)) is MessageOutputItem
+
+
+def test_a_handoffs_output_knows_both_agents() -> None:
+    data = {"type": "function_call_output", "call_id": "c1", "output": '{"assistant": "Billing"}'}
+    billing: Agent[Any] = Agent(name="Billing")
+    item = HandoffOutputItem(agent=AGENT, raw_item=data, source_agent=AGENT, target_agent=billing)
+    assert (item.agent, item.data, item.source_agent, item.target_agent) == (AGENT, data, AGENT, billing)
+    assert item.raw_item is data
+
+
+@pytest.mark.parametrize("kind", [InputItem, MCPApprovalResponseItem])
+def test_what_no_model_says_has_its_json_as_raw_item(kind: type[RunItemBase]) -> None:
+    item = kind(AGENT, {"role": "user", "content": "hi"})
+    assert item.raw_item is item.data
+
+
+def test_an_item_can_be_made_of_openais_object_under_the_sdks_name() -> None:
+    raw = typed(text("hi"))
+    item = MessageOutputItem(agent=AGENT, raw_item=raw)
+    assert item.raw_item is raw
+    assert item.data == message(text("hi"))
+
+
+def test_an_item_keeps_the_json_that_it_was_given() -> None:
+    assert MessageOutputItem(AGENT, CALL).data is MessageOutputItem(AGENT, raw_item=CALL).data is CALL
+
+
+def test_an_output_can_be_made_with_the_sdks_names() -> None:
+    data = {"type": "function_call_output", "call_id": "c1", "output": "5"}
+    item = ToolCallOutputItem(agent=AGENT, raw_item=data, output=5)
+    assert (item.data, item.output) == (data, 5)
+
+
+@pytest.mark.parametrize("given", [None, "text", 5])
+def test_an_item_of_neither_json_nor_openais_object_is_a_type_error(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"Give its JSON, or openai's object for it\."):
+        item_json(given)
+
+
+def test_kinds_of_items_have_the_types_of_the_agents_sdk() -> None:
+    agents: Any = pytest.importorskip("agents")
+    kinds = {each.__name__: each for each in get_args(RunItem)}
+    theirs = {each.__name__: each for each in get_args(agents.RunItem)}
+    assert {name: kind.type for name, kind in kinds.items()} == {name: kind.type for name, kind in theirs.items()}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [text("a"), text("b")],
+        [],
+        [text("a"), {"type": "refusal", "refusal": "no"}],
+        [{"type": "refusal", "refusal": "no"}, text("a")],
+        [{"type": "refusal", "refusal": "no"}, {"type": "refusal", "refusal": "never"}],
+        [text("")],
+    ],
+)
+def test_what_is_read_from_a_message_is_what_the_agents_sdk_reads(parts: list[dict[str, Any]]) -> None:
+    agents: Any = pytest.importorskip("agents")
+    for name in ("extract_last_content", "extract_last_text", "extract_text", "extract_refusal"):
+        expected = getattr(agents.ItemHelpers, name)(typed(*parts))
+        assert getattr(ItemHelpers, name)(typed(*parts)) == getattr(ItemHelpers, name)(message(*parts)) == expected
+
+
+@pytest.mark.parametrize("data", [CALL, {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "hm"}]}])
+def test_nothing_is_read_from_what_is_no_message(data: dict[str, Any]) -> None:
+    assert ItemHelpers.extract_last_content(data) == ""
+    assert [ItemHelpers.extract_last_text(data), ItemHelpers.extract_text(data), ItemHelpers.extract_refusal(data)] == [
+        None,
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize("output", ["x", 5, {"a": 1}, {"type": "text", "text": "q"}, [{"type": "text", "text": "q"}]])
+def test_an_output_is_text_or_parts_as_the_agents_sdk_has_it(output: Any) -> None:
+    agents: Any = pytest.importorskip("agents")
+    expected = agents.ItemHelpers.tool_call_output_item(SimpleNamespace(call_id="c1"), output)
+    assert ItemHelpers.tool_call_output_item(CALL, output) == expected
 
 
 @pytest.mark.parametrize("made", [CALL, SimpleNamespace(call_id="c1")])

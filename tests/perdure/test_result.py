@@ -8,9 +8,9 @@ import pytest
 
 from perdure.agent import Agent
 from perdure.context import RunContextWrapper
-from perdure.items import RunItem, ToolApprovalItem, ToolCallOutputItem, run_item
+from perdure.items import HandoffOutputItem, RunItem, ToolApprovalItem, ToolCallOutputItem, run_item
 from perdure.model import ModelResponse
-from perdure.result import RunResult
+from perdure.result import ResultSource, RunResult
 from perdure.usage import Usage
 
 AGENT: Agent[Any] = Agent(name="Support")
@@ -68,6 +68,47 @@ def test_the_last_response_id_is_that_of_the_last_answer() -> None:
     answers = [ModelResponse([], Usage(), "resp_1"), ModelResponse([], Usage(), "resp_2")]
     assert result(raw_responses=answers).last_response_id == "resp_2"
     assert result().last_response_id is None
+
+
+def test_a_result_says_in_words_what_came_out() -> None:
+    said = str(result(final_output="done", items=[run_item(AGENT, CALL)], run_id="run-1"))
+    assert said.splitlines()[:2] == ["RunResult of agent 'Support'", "  final output (str): done"]
+    assert "new items: 1, answers of models: 0" in said
+
+
+def test_a_result_that_waits_says_for_what() -> None:
+    said = str(result(interruptions=[ToolApprovalItem(AGENT, CALL, id="1.0", digest="abc")]))
+    assert "waits for a decision about 1.0 (pay)" in said
+
+
+def test_released_agents_leave_their_names() -> None:
+    live, other = Agent[Any](name="Live"), Agent[Any](name="Other")
+    item = HandoffOutputItem(live, OUTPUT, live, other)
+    waiting = ToolApprovalItem(live, CALL, id="1.0", digest="abc")
+    outcome = result(items=[item], interruptions=[waiting])
+    outcome.last_agent = live
+    outcome.release_agents()
+    assert (item.agent.name, item.source_agent.name, item.target_agent.name) == ("Live", "Live", "Other")
+    assert all(each is not live for each in (item.agent, item.source_agent, waiting.agent, outcome.last_agent))
+    assert other is not item.target_agent
+    assert outcome.last_agent.name == "Live"
+
+
+def test_released_agents_may_stay_with_their_items() -> None:
+    outcome = result(items=[run_item(AGENT, CALL)])
+    outcome.release_agents(release_new_items=False)
+    assert outcome.new_items[0].agent is AGENT
+    assert outcome.last_agent is not AGENT
+
+
+def test_a_result_is_of_no_agents_tool_call() -> None:
+    assert result().agent_tool_invocation is None
+
+
+def test_what_the_model_got_is_the_normalized_input_list() -> None:
+    outcome = result(items=[run_item(AGENT, CALL)], source=ResultSource(model_input=[OUTPUT]))
+    assert outcome.to_input_list(mode="normalized") == [OUTPUT]
+    assert outcome.to_input_list()[1:] == [CALL]
 
 
 def test_a_state_names_the_run_and_its_interruptions() -> None:

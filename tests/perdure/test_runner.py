@@ -172,11 +172,11 @@ async def test_approvals_are_watched_as_they_come() -> None:
 async def test_a_state_survives_json_and_commits_its_last_draft() -> None:
     agent = scripted(refund_call(), "done")
     paused = await Runner.run(agent, "go")
-    state = RunState.from_string(agent, paused.to_state().to_string())
+    state = await RunState.from_string(agent, paused.to_state().to_string())
     (item,) = state.get_interruptions()
     state.reject(item, rejection_message="no")
     state.approve(item)
-    result = await Runner.run(agent, RunState.from_json(agent, state.to_json()))
+    result = await Runner.run(agent, await RunState.from_json(agent, state.to_json()))
     assert result.final_output == "done"
     assert result.to_input_list()[2]["output"] == "refunded 40 for 7"
 
@@ -191,9 +191,81 @@ async def test_a_state_whose_call_was_decided_otherwise_meanwhile_is_a_conflict(
         await Runner.run(agent, state)
 
 
+async def test_a_state_that_was_resumed_already_has_the_outcome_and_runs_nothing_again() -> None:
+    calls: list[int] = []
+
+    @function_tool(needs_approval=True)
+    async def pay() -> str:
+        """Pay."""
+        calls.append(1)
+        return "paid"
+
+    agent = scripted(tool_call("pay", {}), "done", tools=[pay])
+    state = (await Runner.run(agent, "go", run_id=fresh_id())).to_state()
+    state.approve(state.get_interruptions()[0])
+    results = [await Runner.run(agent, state) for _ in range(2)]
+    assert [(result.final_output, result.run_id) for result in results] == [("done", state.run_id)] * 2
+    assert calls == [1]
+
+
+async def test_a_state_whose_run_has_ended_by_another_decision_is_a_conflict() -> None:
+    agent = scripted(refund_call(), "done")
+    paused = await Runner.run(agent, "go")
+    approving, rejecting = paused.to_state(), paused.to_state()
+    approving.approve(paused.interruptions[0])
+    rejecting.reject(paused.interruptions[0])
+    await Runner.run(agent, approving)
+    with pytest.raises(DecisionConflictError, match=r"has ended: Call 1\.0 was approved"):
+        await Runner.run(agent, rejecting)
+
+
+async def test_a_state_of_a_finished_run_asks_the_model_once_more_in_a_new_run() -> None:
+    run_id, agent = fresh_id(), scripted("done", "again")
+    first = await Runner.run(agent, "go", run_id=run_id)
+    second = await Runner.run(agent, await RunState.from_string(agent, first.to_state().to_string()))
+    assert (second.final_output, second.run_id) == ("again", f"{run_id}-2")
+    assert [item.type for item in second.new_items] == ["message_output_item"] * 2
+    assert second.context_wrapper.usage.requests == 2
+    assert first.final_output == "done"
+
+
+async def test_a_state_goes_on_in_a_new_run_where_its_own_was_cancelled_while_it_waited() -> None:
+    agent = scripted(refund_call(), "done")
+    paused = await Runner.run(agent, "go", run_id=fresh_id())
+    run = await Runner.get(paused.run_id)
+    await run.cancel()
+    with pytest.raises(RunCancelled):
+        await run.result()
+    state = paused.to_state()
+    state.approve(paused.interruptions[0])
+    for _ in range(2):  # the second time it is attached to
+        result = await Runner.run(agent, state)
+        assert (result.final_output, result.run_id) == ("done", f"{paused.run_id}-2")
+        assert result.to_input_list()[2]["output"] == "refunded 40 for 7"
+
+
+async def test_a_fork_goes_on_from_the_end_of_a_turn() -> None:
+    agent = scripted(tool_call("add", {"a": 1, "b": 2}), "done")
+    run = await Runner.start(agent, "go", run_id=fresh_id())
+    whole = await run.result()
+    fork = await run.fork(1)
+    assert fork.id == f"{run.id}-2"
+    assert (await fork.result()).to_input_list() == whole.to_input_list()
+    assert (await (await run.fork(0)).result()).to_input_list() == whole.to_input_list()
+
+
+async def test_a_turn_that_is_open_or_did_not_happen_cannot_be_forked() -> None:
+    run = await Runner.start(scripted(refund_call(), "done"), "go")
+    await run.result_or_interruptions()
+    with pytest.raises(UserError, match=r"Turn 1 of run .* is not completed"):
+        await run.fork(1)
+    with pytest.raises(UserError, match="has no turn 2; it has come to turn 1"):
+        await run.fork(2)
+
+
 async def test_what_the_loop_cannot_do_yet_is_refused_by_name() -> None:
-    with pytest.raises(UserError, match="sets handoffs, hooks"):
-        await Runner.run(Agent(name="Early", handoffs=[Agent(name="x")], hooks=object()), "go")
+    with pytest.raises(UserError, match="Agent 'Early' sets mcp_servers"):
+        await Runner.run(Agent(name="Early", mcp_servers=[object()]), "go")
 
 
 @pytest.mark.parametrize("turns", [-1, True])

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from perdure.agent import Agent
 from perdure.errors import UserError
+from perdure.handoff import handoff
 from perdure.model import ModelResponse, ModelTracing
 from perdure.settings import ModelSettings
 from perdure.testing import ScriptedModel, message, tool_call
@@ -26,8 +28,8 @@ async def ask(model: ScriptedModel, conversation: str | list[Any], **given: Any)
         given.get("output_schema"),
         given.get("handoffs", []),
         ModelTracing.DISABLED,
-        previous_response_id=None,
-        conversation_id=None,
+        previous_response_id=given.get("previous_response_id"),
+        conversation_id=given.get("conversation_id"),
         prompt=None,
     )
 
@@ -204,3 +206,23 @@ def test_an_answer_of_another_kind_is_refused(answer: Any) -> None:
 def test_arguments_keep_their_letters() -> None:
     assert tool_call("say", {"to": "Zoë"})["arguments"] == '{"to": "Zoë"}'
     assert message("hi")["role"] == "assistant"
+
+
+async def test_a_conversation_that_the_provider_keeps_goes_on_after_the_answer_it_names() -> None:
+    model = ScriptedModel(["one", "two", "three"])
+    assert (await ask(model, [])).response_id == "resp_0"
+    again = ScriptedModel(["one", "two", "three"])
+    assert (await ask(again, [], previous_response_id="resp_0")).response_id == "resp_1"
+    assert (await ask(again, [], previous_response_id="resp_of_another_model")).response_id == "resp_0"
+
+
+async def test_a_conversation_that_the_provider_keeps_under_an_id_goes_on() -> None:
+    model = ScriptedModel(["one", "two"])
+    answers = [(await ask(model, [], conversation_id=name)).response_id for name in ("a", "a", "b")]
+    assert answers == ["resp_0", "resp_1", "resp_0"]
+
+
+async def test_handoffs_are_requested_by_the_names_of_their_tools() -> None:
+    model = ScriptedModel(["one"])
+    await ask(model, [], handoffs=[handoff(Agent(name="Billing"))])
+    assert model.requests[0].handoffs == ["transfer_to_billing"]

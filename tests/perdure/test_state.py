@@ -1,30 +1,43 @@
-"""Drafts of decisions."""
+"""States of runs: drafts of decisions, and JSON."""
 
 from __future__ import annotations
 
 import json
+import logging
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from perdure.agent import Agent
 from perdure.context import RunContextWrapper
 from perdure.errors import UserError
 from perdure.items import ToolApprovalItem
-from perdure.result import RunResult
+from perdure.result import ResultSource, RunResult
 from perdure.state import DraftDecision, RunState
 
-AGENT: Agent[Any] = Agent(name="Support")
+INNER: Agent[Any] = Agent(name="Inner")
+AGENT: Agent[Any] = Agent(name="Support", handoffs=[Agent(name="Billing")])
 
 
-def waiting(id: str, digest: str = "abc") -> ToolApprovalItem:
+def waiting(id: str, digest: str = "abc", agent: Agent[Any] = AGENT) -> ToolApprovalItem:
     data = {"type": "function_call", "call_id": f"m-{id}", "name": "pay", "arguments": '{"amount": 5}'}
-    return ToolApprovalItem(AGENT, data, id=id, digest=digest)
+    return ToolApprovalItem(agent, data, id=id, digest=digest)
 
 
-def draft(*items: ToolApprovalItem) -> RunState[Any]:
-    result = RunResult("hi", [], [], AGENT, RunContextWrapper(None), interruptions=list(items), run_id="run-1")
-    return RunState(result)
+def draft(*items: ToolApprovalItem, context: Any = None, **document: Any) -> RunState[Any]:
+    result = RunResult(
+        "hi",
+        [],
+        [],
+        AGENT,
+        RunContextWrapper(context),
+        interruptions=list(items),
+        run_id="run-1",
+        source=ResultSource(document=lambda: document),
+    )
+    return result.to_state()
 
 
 def test_a_new_draft_decides_nothing() -> None:
@@ -64,62 +77,156 @@ def test_the_list_of_interruptions_is_a_copy() -> None:
     assert len(state.get_interruptions()) == 1
 
 
-def test_a_state_survives_json() -> None:
+def test_drafts_of_two_states_of_one_result_do_not_meet() -> None:
+    result = RunResult("hi", [], [], AGENT, RunContextWrapper(None), interruptions=[waiting("1.0")], run_id="run-1")
+    first, second = result.to_state(), result.to_state()
+    first.approve(waiting("1.0"))
+    assert second.drafts == {}
+
+
+async def test_a_state_survives_json() -> None:
     first, second = waiting("1.0", "abc"), waiting("1.1", "def")
-    state = draft(first, second)
+    state = draft(first, second, turn=3, entries=[{"x": 1}])
     state.approve(first)
     state.reject(second, always_reject=True, rejection_message="nö")
-    read = RunState.from_string(AGENT, state.to_string())
+    read = await RunState.from_string(AGENT, state.to_string())
     assert (read.run_id, read.drafts) == ("run-1", state.drafts)
     assert [(item.id, item.digest, item.call_id, item.arguments) for item in read.get_interruptions()] == [
         ("1.0", "abc", "m-1.0", '{"amount": 5}'),
         ("1.1", "def", "m-1.1", '{"amount": 5}'),
     ]
     assert read.to_json() == state.to_json()
+    assert read.document["entries"] == [{"x": 1}]
 
 
 def test_the_json_is_a_copy() -> None:
     item = waiting("1.0")
     state = draft(item)
     state.approve(item)
-    state.to_json()["drafts"]["1.0"]["approve"] = False
+    data = state.to_json()
+    data["drafts"]["1.0"]["approve"] = False
+    data["interruptions"][0]["item"]["name"] = "other"
     assert state.drafts["1.0"].approve
+    assert item.name == "pay"
 
 
-def test_a_state_that_was_read_can_be_drafted_on() -> None:
-    read = RunState.from_json(AGENT, draft(waiting("1.0")).to_json())
+async def test_a_state_that_was_read_can_be_drafted_on() -> None:
+    read = await RunState.from_json(AGENT, draft(waiting("1.0")).to_json())
     read.reject(read.get_interruptions()[0])
     assert read.drafts == {"1.0": DraftDecision(False, "abc")}
 
 
-@pytest.mark.parametrize("version", [None, "0.9", "2.0", 1.0])
-def test_a_state_of_another_schema_version_is_refused_with_both_versions(version: Any) -> None:
+@pytest.mark.parametrize("version", [None, "0.9", "1.0", 2.0])
+async def test_a_state_of_another_schema_version_is_refused_with_both_versions(version: Any) -> None:
     data = {**draft().to_json(), "$schemaVersion": version}
-    with pytest.raises(UserError, match=f"schema version {version!r}; this version reads '1.0'"):
-        RunState.from_json(AGENT, data)
+    with pytest.raises(UserError, match=rf"schema version {version!r}; this version reads '2\.0'"):
+        await RunState.from_json(AGENT, data)
 
 
-def test_a_state_without_a_schema_version_is_refused() -> None:
+async def test_a_state_without_a_schema_version_is_refused() -> None:
     data = draft().to_json()
     del data["$schemaVersion"]
     with pytest.raises(UserError, match="schema version None"):
-        RunState.from_json(AGENT, data)
+        await RunState.from_json(AGENT, data)
 
 
-def test_a_state_of_another_agent_is_refused() -> None:
-    with pytest.raises(UserError, match="Agent 'Support' of the run state is not 'Sales'"):
-        RunState.from_json(Agent(name="Sales"), draft().to_json())
+async def test_agents_are_found_by_key_wherever_the_initial_one_leads_to() -> None:
+    outer = Agent[Any](name="Outer", tools=[INNER.as_tool("inner", "d")], handoffs=[AGENT])
+    read = await RunState.from_json(outer, draft(waiting("1.0/1.0", agent=INNER), agent="Billing").to_json())
+    assert read.get_interruptions()[0].agent is INNER
 
 
-@pytest.mark.parametrize("missing", ["run_id", "agent", "interruptions", "drafts"])
-def test_a_state_that_lacks_something_is_refused_by_its_name(missing: str) -> None:
+async def test_an_agent_that_the_initial_one_does_not_lead_to_is_refused() -> None:
+    with pytest.raises(UserError, match="Agent 'Support' of the run state cannot be found from 'Sales'"):
+        await RunState.from_json(Agent(name="Sales"), draft().to_json())
+    with pytest.raises(UserError, match="Agent 'Inner' of the run state cannot be found from 'Support'"):
+        await RunState.from_json(AGENT, draft(waiting("1.0", agent=INNER)).to_json())
+
+
+@pytest.mark.parametrize("missing", ["run_id", "agent", "interruptions", "drafts", "context"])
+async def test_a_state_that_lacks_something_is_refused_by_its_name(missing: str) -> None:
     data = draft().to_json()
     del data[missing]
-    with pytest.raises(UserError, match=f"cannot be read: KeyError.'{missing}'"):
-        RunState.from_json(AGENT, data)
+    with pytest.raises(UserError, match=rf"cannot be read: KeyError.'{missing}'"):
+        await RunState.from_json(AGENT, data)
 
 
 @pytest.mark.parametrize("drafts", [{"1.0": {}}, {"1.0": {"approve": True, "digest": "a", "x": 1}}, [], {"1.0": None}])
-def test_drafts_that_are_none_are_refused(drafts: Any) -> None:
+async def test_drafts_that_are_none_are_refused(drafts: Any) -> None:
     with pytest.raises(UserError, match="Run state cannot be read"):
-        RunState.from_json(AGENT, json.loads(json.dumps({**draft().to_json(), "drafts": drafts})))
+        await RunState.from_json(AGENT, json.loads(json.dumps({**draft().to_json(), "drafts": drafts})))
+
+
+@pytest.mark.parametrize("text", ["no json", "[]", "null"])
+async def test_a_string_that_holds_no_state_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="Run state cannot be read"):
+        await RunState.from_string(AGENT, text)
+
+
+class Shop(BaseModel):
+    sold: int = 0
+
+
+@dataclass
+class Till:
+    open: bool = False
+
+
+class Wire:
+    name = "x"
+
+
+@pytest.mark.parametrize(
+    ("context", "kind", "value"),
+    [
+        (None, "none", None),
+        ({"sold": 1, "_door": object()}, "mapping", {"sold": 1}),
+        (Shop(sold=2), "serialized", {"sold": 2}),
+        (Till(open=True), "serialized", {"open": True}),
+        (Wire(), "omitted", {}),
+    ],
+)
+def test_a_context_is_kept_as_its_data(context: Any, kind: str, value: Any) -> None:
+    saved = draft(context=context).to_json()["context"]
+    assert (saved["kind"], saved["value"]) == (kind, value)
+
+
+@pytest.mark.parametrize("context", [Shop(), Wire()])
+def test_a_context_that_loses_its_type_is_warned_of_or_refused(context: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "perdure"):
+        draft(context=context).to_json()
+    assert len(caplog.records) == 1
+    with pytest.raises(UserError, match="strict_context wants a mapping"):
+        draft(context=context).to_json(strict_context=True)
+
+
+def test_a_serializer_makes_the_data_of_a_context_that_is_no_mapping() -> None:
+    state = draft(context=Wire())
+    saved = state.to_json(context_serializer=lambda wire: {"name": wire.name}, strict_context=True)["context"]
+    assert (saved["kind"], saved["value"]) == ("serialized", {"name": "x"})
+    with pytest.raises(UserError, match="context_serializer returned a str"):
+        state.to_json(context_serializer=lambda wire: wire.name)
+
+
+async def test_a_context_comes_back_as_the_reader_says() -> None:
+    data = draft(context=Shop(sold=2)).to_json()
+    plain = await RunState.from_json(AGENT, data)
+    made = await RunState.from_json(AGENT, data, context_deserializer=lambda value: Shop(**value))
+    given = await RunState.from_json(AGENT, data, context_override=RunContextWrapper(Till()))
+    assert (plain.context, made.context, given.context) == ({"sold": 2}, Shop(sold=2), Till())
+    assert [state.context_is_given for state in (plain, made, given)] == [False, True, True]
+
+
+async def test_a_strict_reader_refuses_a_context_that_lost_its_type() -> None:
+    data = draft(context=Shop(sold=2)).to_json()
+    with pytest.raises(UserError, match="was a Shop and is plain data now: give a context_deserializer"):
+        await RunState.from_json(AGENT, data, strict_context=True)
+    await RunState.from_json(AGENT, data, strict_context=True, context_override=Shop())
+    mapping = await RunState.from_json(AGENT, draft(context={"x": 1}).to_json(), strict_context=True)
+    assert mapping.context == {"x": 1}
+
+
+async def test_what_a_deserializer_raises_is_raised_as_it_is() -> None:
+    data = draft(context=Shop()).to_json()
+    with pytest.raises(KeyError, match="missing"):
+        await RunState.from_json(AGENT, data, context_deserializer=lambda value: value["missing"])

@@ -12,13 +12,8 @@ import pytest
 
 from perdure.context import RunContextWrapper, ToolContext
 from perdure.errors import AgentsException, ModelBehaviorError, ToolTimeoutError, UserError
-from perdure.tool import (
-    FunctionTool,
-    ToolCancelledError,
-    default_tool_error_function,
-    function_tool,
-    invoke_function_tool,
-)
+from perdure.tool import FunctionTool, function_tool
+from perdure.tool_call import ToolCancelledError, default_tool_error_function, invoke_function_tool
 
 FAILED = "An error occurred while running the tool. Please try again. Error: "
 

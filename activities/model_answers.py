@@ -1,0 +1,66 @@
+"""What follows a model's answer in the same step: hooks that hear of it, and whether it is of the wanted type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perdure.agent_output import output_schema_of
+from perdure.contracts.steps import CallModelInput
+from perdure.definition import AgentDefinition
+from perdure.errors import ModelBehaviorError
+from perdure.hooks import call_hooks
+from perdure.item_json import message_text
+from perdure.model import ModelAnswer, ModelResponse
+
+from .model_inputs import Prepared
+from .surroundings import Surroundings
+
+
+async def accept(
+    around: Surroundings, call: CallModelInput, definition: AgentDefinition, prepared: Prepared, answer: ModelAnswer
+) -> str | None:
+    """Tells the hooks of an answer and reads its final output, if it has one.
+
+    Returns:
+        Why the last message is not of the agent's output type; `None` if it is, or need not be.
+    """
+    text = final_text(answer.items) if definition.output_format is not None else ""
+    if not text and not call.llm_hooks:
+        return None
+    agent, context = prepared.member.agent, prepared.context
+    run_hooks = around.run_hooks(call) if call.llm_hooks else None
+
+    async def look() -> str | None:
+        if context is not None:
+            context.usage.add(answer.usage)
+            if call.llm_hooks:
+                await call_hooks("on_llm_end", run_hooks, agent.hooks, context, agent, _response(answer))
+        return _mismatch(agent.output_type, text) if text else None
+
+    return await around.on_user_loop(look)
+
+
+def final_text(items: list[dict[str, Any]]) -> str:
+    """The text that would be a final output: that of the last message, in an answer without calls."""
+    if any(item.get("type") == "function_call" for item in items):
+        return ""
+    messages = [item for item in items if item.get("type") == "message"]
+    return message_text(messages[-1]) if messages else ""
+
+
+def _mismatch(output_type: Any, text: str) -> str | None:
+    schema = output_schema_of(output_type)
+    if schema is None:
+        return None
+    try:
+        schema.validate_json(text)
+    except ModelBehaviorError as error:
+        return error.message
+    return None
+
+
+def _response(answer: ModelAnswer) -> ModelResponse:
+    from perdure.openai_types import typed_output_item
+
+    output = [typed_output_item(item) for item in answer.items]
+    return ModelResponse(output, answer.usage, answer.response_id, answer.request_id)

@@ -1,0 +1,97 @@
+"""Outputs of agents and tools, on their way between the run, which has texts, and user code, which wants values."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Literal
+
+from pydantic_core import to_json
+
+from perdure.agent import Agent
+from perdure.agent_output import dump_output, output_schema_of, validate_python
+from perdure.blobs import BlobStore, load_item, store_item
+from perdure.canonical import clean_text, encode
+from perdure.contracts.steps import Output
+from perdure.errors import UserError
+from perdure.items import message_text
+from perdure.limits import MAX_INLINE_ITEM_BYTES
+
+_TEXT_BYTES = MAX_INLINE_ITEM_BYTES // 2  # what is longer is carried as an item
+
+
+async def loaded(item: dict[str, Any], blobs: BlobStore | None) -> dict[str, Any]:
+    """The item that a stored one stands for."""
+    if "perdure_blob" not in item:
+        return item
+    return json.loads(await asyncio.to_thread(load_item, encode(item), blobs))
+
+
+async def read_output(output: Output | None, agent: Agent[Any], blobs: BlobStore | None) -> Any:
+    """An output as user code gets it: a text, a value, or an object of the agent's output type.
+
+    Raises:
+        ModelBehaviorError: The text is not of the agent's output type.
+    """
+    if output is None:
+        return None
+    content: Any = output.text
+    if output.item is not None:
+        item = await loaded(output.item, blobs)
+        content = item["output"] if item.get("type") == "function_call_output" else message_text(item)
+    if output.kind == "value":
+        return json.loads(content)
+    schema = output_schema_of(agent.output_type) if output.kind == "typed" else None
+    return content if schema is None else schema.validate_json(content)
+
+
+def final_output(value: Any, agent: Agent[Any], blobs: BlobStore | None) -> Output:
+    """A final output that a function of the user made of a tool's, as the run keeps it.
+
+    An agent without output type answers with text; one with a type hands on whatever it is, unchecked.
+
+    Raises:
+        UserError: The value is not JSON, as that of an agent with output type must be.
+    """
+    schema = output_schema_of(agent.output_type)
+    if schema is None or isinstance(value, str):
+        return text_output(str(value), blobs)
+    try:
+        text = dump_output(schema, value)
+        if _is_equal(validate_python(schema, value), value):
+            return text_output(text, blobs, "typed")
+    except (UserError, ValueError):  # it is of another type, which is allowed here
+        return value_output(value, blobs)
+    return value_output(value, blobs)
+
+
+def value_output(value: Any, blobs: BlobStore | None) -> Output:
+    """A text, or any other value as JSON.
+
+    Raises:
+        UserError: The value is not JSON.
+    """
+    if isinstance(value, str):
+        return text_output(value, blobs)
+    try:
+        return text_output(to_json(value).decode(), blobs, "value")
+    except ValueError as error:
+        raise UserError(
+            f"An output is a {type(value).__name__}, which is not JSON ({error}). Use str, numbers, lists, dicts or "
+            "models."
+        ) from None
+
+
+def text_output(text: str, blobs: BlobStore | None, kind: Literal["text", "typed", "value"] = "text") -> Output:
+    """An output as text; one that is too long to be carried becomes an item."""
+    text = clean_text(text)
+    extras: dict[str, Any] = {} if kind == "text" else {"kind": kind}
+    if len(text.encode()) <= _TEXT_BYTES:
+        return Output(text=text, **extras)
+    content: list[dict[str, Any]] = [{"annotations": [], "text": text, "type": "output_text"}]
+    item: dict[str, Any] = {"content": content, "role": "assistant", "type": "message"}
+    return Output(item=store_item(item, blobs), **extras)
+
+
+def _is_equal(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(one == other)

@@ -1,0 +1,119 @@
+"""What the functions of an agent say for one model call: its instructions and prompt, and what is switched off."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, cast
+
+from perdure.agent import Agent
+from perdure.context import RunContextWrapper
+from perdure.definition import AgentDefinition
+from perdure.errors import UserError
+from perdure.prompts import Prompt, resolve_prompt
+from perdure.served import AgentNotServed
+from perdure.snapshot import live_handoffs, without_hidden
+from perdure.tool import FunctionTool
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """An agent as it stands for one model call."""
+
+    instructions: str | None
+    prompt: dict[str, Any] | None
+    disabled_tools: frozenset[str] = frozenset()
+    disabled_handoffs: frozenset[str] = frozenset()
+
+    @property
+    def disabled(self) -> list[str]:
+        """The names of what is switched off."""
+        return sorted(self.disabled_tools | self.disabled_handoffs)
+
+
+async def resolve_static(definition: AgentDefinition) -> Resolved:
+    """An agent that calls no functions of the user."""
+    prompt = None
+    if definition.prompt is not None:
+        nobody = Agent[Any](name=definition.name)  # a prompt that is no function asks nobody
+        prompt = await resolve_prompt(cast("Prompt", definition.prompt), RunContextWrapper(None), nobody)
+    return Resolved(definition.instructions, prompt)
+
+
+async def resolve(agent: Agent[Any], definition: AgentDefinition, context: RunContextWrapper[Any]) -> Resolved:
+    """Asks the functions of a live agent, side by side; the first that fails cancels the others.
+
+    Raises:
+        AgentNotServed: The agent lacks a tool or handoff that the run's agent has.
+    """
+    tools, instructions, prompt, handoffs = await _together(
+        _disabled_tools(agent, definition, context),
+        _instructions(agent, definition, context),
+        resolve_prompt(agent.prompt if definition.prompt_by_rule else cast("Any", definition.prompt), context, agent),
+        _disabled_handoffs(agent, definition, context),
+    )
+    return Resolved(instructions, prompt, frozenset(tools), frozenset(handoffs))
+
+
+async def _disabled_tools(agent: Agent[Any], definition: AgentDefinition, context: RunContextWrapper[Any]) -> list[str]:
+    live = {tool.name: tool for tool in without_hidden(agent) if isinstance(tool, FunctionTool)}
+    names = [tool.name for tool in definition.tools if tool.enabled_by_rule]
+    return await _disabled(agent, {name: live.get(name) for name in names}, context)
+
+
+async def _disabled_handoffs(
+    agent: Agent[Any], definition: AgentDefinition, context: RunContextWrapper[Any]
+) -> list[str]:
+    names = [handoff.tool_name for handoff in definition.handoffs if handoff.enabled_by_rule]
+    live = {handoff.tool_name: handoff for handoff in live_handoffs(agent)} if names else {}
+    return await _disabled(agent, {name: live.get(name) for name in names}, context)
+
+
+async def _disabled(agent: Agent[Any], by_rule: dict[str, Any], context: RunContextWrapper[Any]) -> list[str]:
+    """The names of what its own rule switches off."""
+    for name, owner in by_rule.items():
+        if owner is None:
+            raise AgentNotServed(f"Agent {agent.name!r} of this worker has no {name!r}; deploy one that has it.")
+    said = await _together(*(_is_enabled(owner.is_enabled, context, agent) for owner in by_rule.values()))
+    return [name for name, is_enabled in zip(by_rule, said, strict=True) if not is_enabled]
+
+
+async def _is_enabled(rule: Any, context: RunContextWrapper[Any], agent: Agent[Any]) -> bool:
+    return bool(await _value(rule, context, agent) if callable(rule) else rule)
+
+
+async def _instructions(agent: Agent[Any], definition: AgentDefinition, context: RunContextWrapper[Any]) -> str | None:
+    if not definition.instructions_by_rule:
+        return definition.instructions
+    rule = cast("Callable[..., Any]", agent.instructions)
+    if not callable(rule):
+        raise AgentNotServed(
+            f"The instructions of agent {agent.name!r} are no function on this worker; deploy one where they are."
+        )
+    count = len(inspect.signature(rule).parameters)
+    if count != 2:  # noqa: PLR2004  context and agent
+        raise TypeError(
+            f"Instructions of agent {agent.name!r} take {count} parameters; they must take (context, agent)"
+        )
+    text = await _value(rule, context, agent)
+    if not isinstance(text, str):
+        raise UserError(f"Instructions of agent {agent.name!r} returned {type(text).__name__}; return a str.")
+    return text
+
+
+async def _value(function: Callable[..., Any], *arguments: Any) -> Any:
+    result = function(*arguments)
+    return await result if inspect.isawaitable(result) else result
+
+
+async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
+    """The results of all; once one fails the others are cancelled, and waited for."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,83 @@
+"""Starts a run that goes on from the end of a turn of another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from perdure.client.execution import Execution
+from perdure.client.going_on import state_of_turn
+from perdure.client.host import Host
+from perdure.client.launching import launch_state
+from perdure.client.outcomes import Caller
+from perdure.client.queues import is_process_queue
+from perdure.client.saving import SavedRun, completed, saved_run
+from perdure.client.starting import Found
+from perdure.client.wanted import Wanted, config_of, unwrapped
+from perdure.contracts.messages import StatusView
+from perdure.contracts.run import RunInput
+from perdure.definition import Snapshot
+from perdure.errors import UserError
+from perdure.portable_context import context_state, open_context
+from perdure.served import Lent
+from perdure.snapshot import snapshot
+
+
+async def fork(
+    host: Host, caller: Caller, execution: Execution, at: int, *, run_id: str | None, context: Any | None
+) -> tuple[Caller, Found]:
+    """Starts the run; see `Run.fork`.
+
+    Raises:
+        UserError: The turn is not completed or did not happen, or this process cannot serve the run.
+    """
+    lent = caller.lent
+    if lent is None and is_process_queue(execution.queue):
+        raise UserError(
+            f"Run {caller.run_id!r} is served by the objects of the process that started it, and this process does "
+            "not have them. Fork it there; or attach to it here, by Runner.start with its agent, input and run_id."
+        )
+    status, saved = await host.call(_saved(caller, execution))
+    stood = _at(saved, at, status)
+    given = unwrapped(context)
+    state = context_state(given) if given is not None else status.context
+    if lent is not None and given is None:
+        given = open_context(lent.context, status.context)
+    fixed: RunInput = await host.call(execution.query("definition", RunInput))
+    wanted = _wanted(caller, fixed, execution.queue, given)
+    wanted = replace(wanted, max_turns=saved.max_turns, run_id=run_id)
+    going_on = state_of_turn(stood, _snapshot(lent, fixed), state, await host.call(host.blobs()))
+    return await launch_state(host, wanted, caller.run_id, going_on, attach=False)
+
+
+def _wanted(caller: Caller, fixed: RunInput, queue: str, context: Any) -> Wanted:
+    """The other run: served by the same objects, or, as this one, by name and under the same settings."""
+    lent = caller.lent
+    if lent is None:
+        return Wanted(caller.agent.name, [], queue, config_of(fixed.settings), context)
+    return Wanted(lent.agent, [], queue, lent.config, context, hooks=lent.hooks, error_handlers=lent.error_handlers)
+
+
+async def _saved(caller: Caller, execution: Execution) -> tuple[StatusView, SavedRun]:
+    status: StatusView = await execution.query("status", StatusView)
+    reached = await execution.reached(status)
+    return status, saved_run(caller.run_id, caller.agent.name, reached, max_turns=status.max_turns)
+
+
+def _at(saved: SavedRun, turn: int, status: StatusView) -> SavedRun:
+    stood = completed(saved, turn)
+    if stood is not None:
+        return stood
+    if 0 < turn <= status.turn:
+        raise UserError(
+            f"Turn {turn} of run {saved.run_id!r} is not completed: not all of its calls have an output. Fork it "
+            f"at {turn - 1}, or once it is completed."
+        )
+    raise UserError(f"Run {saved.run_id!r} has no turn {turn}; it has come to turn {status.turn}.")
+
+
+def _snapshot(lent: Lent | None, fixed: RunInput) -> Snapshot | None:
+    """The agents: the caller's own as they are now, else as the run fixed them."""
+    if lent is None:
+        return fixed.snapshot
+    return snapshot(lent.agent, lent.config, lent.hooks, lent.error_handlers)

@@ -1,0 +1,127 @@
+"""Where a state's run stands by now, and where it goes on: in the run itself, or in a new one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from perdure.agent import Agent
+from perdure.client.execution import Execution
+from perdure.client.going_on import state_of_turn, state_of_wait
+from perdure.client.host import Host
+from perdure.client.launching import find_run, launch_state, lend, lent_by
+from perdure.client.outcomes import Caller
+from perdure.client.queues import is_process_queue
+from perdure.client.saving import SavedRun, completed, last_completed, read_document, saved_run
+from perdure.client.starting import Found
+from perdure.client.wanted import Wanted
+from perdure.contracts.messages import StatusView
+from perdure.errors import DecisionConflictError, RunNotFound, UserError
+from perdure.portable_context import context_state
+from perdure.snapshot import snapshot
+from perdure.state import RunState
+
+
+async def find_or_go_on(host: Host, wanted: Wanted, state: RunState[Any]) -> tuple[Caller, Found]:
+    """The run that a state goes on in; called on the loop that the user's code runs on.
+
+    A run that waits goes on by itself once it is told the decisions. One that has its result by the decisions of this
+    very state has it still. Otherwise a new run goes on: what was done is not done again.
+
+    Args:
+        host: This process.
+        wanted: Whom the run is served by; its context, if it has one, replaces the run's.
+        state: The state.
+
+    Raises:
+        DecisionConflictError: The run has ended, after a call of the state was decided otherwise.
+        UserError: The run is gone and the state does not hold enough to go on without it.
+    """
+    wanted.check()
+    try:
+        caller, found = await host.call(find_run(host, state.run_id))
+    except RunNotFound:
+        return await _new(host, wanted, state, read_document(state.document))
+    if not found.closed:
+        return await _attached(host, wanted, state, caller, found)
+    if not state.get_interruptions():
+        return await _new(host, wanted, state, read_document(state.document))
+    execution = Execution(host, caller, found)
+    status: StatusView = await host.call(execution.query("status", StatusView))
+    _check_decisions(state, status)
+    if found.completed:
+        if isinstance(wanted.agent, Agent):
+            lent = lent_by(host, replace(wanted, context=_context(wanted, state)))
+            caller = Caller(state.run_id, wanted.agent, lent, status.max_turns)
+        return caller, found
+    reached = await host.call(execution.reached(status))
+    past = saved_run(caller.run_id, caller.agent.name, reached, max_turns=status.max_turns)
+    before = read_document(state.document)
+    if completed(past, before.turn) is not None:
+        return await _new(host, wanted, state, last_completed(past))
+    _check_nothing_ran(state, status)
+    return await _new(host, wanted, state, before)
+
+
+async def _attached(
+    host: Host, wanted: Wanted, state: RunState[Any], caller: Caller, found: Found
+) -> tuple[Caller, Found]:
+    """The run itself, served by the caller's objects if this process does not serve it already."""
+    if not isinstance(wanted.agent, Agent):
+        return caller, found
+    lent = host.served.lent(state.run_id)
+    if lent is None or not lent.loop.is_running():
+        lent = lend(host, state.run_id, replace(wanted, context=_context(wanted, state)))
+        if is_process_queue(found.queue):
+            await host.call(host.take_over(found.queue, by_force=wanted.take_over))
+    elif wanted.context is not None or state.context_is_given:
+        lent.context = _context(wanted, state)
+    return Caller(state.run_id, lent.agent, lent), found
+
+
+def _context(wanted: Wanted, state: RunState[Any]) -> Any:
+    return state.context if wanted.context is None else wanted.context
+
+
+def _check_decisions(state: RunState[Any], status: StatusView) -> None:
+    """Refuses decisions that differ from those that the run has ended with."""
+    conflicts: list[str] = []
+    for item in state.get_interruptions():
+        draft, decided = state.drafts.get(item.id), status.decided.get(item.id)
+        if draft is not None and decided is not None and decided.startswith("approved") is not draft.approve:
+            conflicts.append(f"Call {item.id} was {decided}; the first decision holds.")
+    if conflicts:
+        raise DecisionConflictError(
+            f"Run {state.run_id!r} has ended: {' '.join(conflicts)} To branch, fork the run before that turn."
+        )
+
+
+def _check_nothing_ran(state: RunState[Any], status: StatusView) -> None:
+    """Refuses to repeat calls that were approved, where the run ended before they all had an output."""
+    approved = [item.id for item in state.get_interruptions() if status.decided.get(item.id, "").startswith("approved")]
+    if approved:
+        raise DecisionConflictError(
+            f"Run {state.run_id!r} has ended after {', '.join(approved)} was approved, and may have run: it is not run "
+            "again. Look what it did, then fork the run before that turn."
+        )
+
+
+async def _new(host: Host, wanted: Wanted, state: RunState[Any], saved: SavedRun) -> tuple[Caller, Found]:
+    """A new run that goes on from there."""
+    context = _context(wanted, state)
+    wanted = replace(wanted, context=context, max_turns=saved.max_turns)
+    fresh = None
+    if isinstance(wanted.agent, Agent):
+        fresh = snapshot(wanted.agent, wanted.config, wanted.hooks, wanted.error_handlers)
+    travelling = context_state(context) if context is not None else saved.context_state
+    waits = bool(saved.interruptions)
+    if waits:
+        if saved.frozen is None:
+            raise UserError(
+                f"Run {state.run_id!r} has ended or is gone, and the state does not hold what it knew: give a state "
+                "of a result, or what its to_json wrote."
+            )
+        going_on = state_of_wait(saved, state.drafts, fresh, travelling)
+    else:
+        going_on = state_of_turn(saved, fresh, travelling, await host.call(host.blobs()))
+    return await launch_state(host, wanted, state.run_id, going_on, attach=waits)

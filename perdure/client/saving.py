@@ -1,0 +1,188 @@
+"""A run's state as a JSON document, from what the client knows of the run, and back."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from perdure.client.progress import Progress
+from perdure.client.reading import Said
+from perdure.contracts.messages import CallView, StatusView
+from perdure.contracts.run import GuardrailView, PageEntry, ResponseView, Tokens, problems_of
+from perdure.definition import Frozen
+from perdure.errors import UserError
+
+
+class SavedRun(Frozen):
+    """Where a run stands, as it is kept outside of it.
+
+    Attributes:
+        root: The name of the agent that the run was started with.
+        agent: The key of the active agent.
+        turn: The last completed turn, or the one whose calls wait.
+        context_state: The context as the run has it.
+        entries: What was said as a whole; `shown`: what the model gets, if that is something else.
+        interruptions: The calls that wait, with their agents' keys.
+        frozen: All that the run itself knows while it waits.
+    """
+
+    run_id: str
+    root: str
+    agent: str
+    turn: int
+    max_turns: int | None = 10
+    input_is_text: bool = False
+    context_state: dict[str, Any] | None = None
+    usage: Tokens = Tokens()
+    requests: list[tuple[int, int, int, int]] = []
+    entries: list[PageEntry] = []
+    shown: list[PageEntry] | None = None
+    responses: list[ResponseView] = []
+    guardrails: list[GuardrailView] = []
+    interruptions: list[dict[str, Any]] = []
+    frozen: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a run has come, and what was said: as a whole, and to the model where that is something else."""
+
+    progress: Progress
+    said: Said
+    shown: Said | None = None
+
+
+def saved_run(
+    run_id: str,
+    root: str,
+    reached: Reached,
+    *,
+    max_turns: int | None,
+    status: StatusView | None = None,
+    frozen: Any = None,
+) -> SavedRun:
+    """The document of a run that has come so far; `status` and `frozen` are those of one that waits."""
+    progress, said = reached.progress, reached.said
+    waiting = [call for call in status.calls if call.phase == "waiting"] if status is not None else []
+    return SavedRun(
+        run_id=run_id,
+        root=root,
+        agent=progress.agent,
+        turn=progress.turn,
+        max_turns=max_turns,
+        input_is_text=progress.input_is_text,
+        context_state=progress.context,
+        usage=progress.usage,
+        requests=progress.entries(said.responses),
+        entries=said.entries,
+        shown=reached.shown.entries if reached.shown is not None else None,
+        responses=said.responses,
+        guardrails=progress.guardrails,
+        interruptions=[_waiting(call, progress.agent) for call in waiting],
+        frozen=frozen,
+    )
+
+
+def _waiting(call: CallView, active: str) -> dict[str, Any]:
+    return {"id": call.call_id, "digest": call.digest, "agent": call.agent or active, "item": call.item}
+
+
+def document_of(saved: SavedRun) -> dict[str, Any]:
+    """The document as JSON."""
+    return saved.model_dump(mode="json")
+
+
+_READER = TypeAdapter(SavedRun)
+
+
+def read_document(document: dict[str, Any]) -> SavedRun:
+    """The document in a state's JSON.
+
+    Raises:
+        UserError: It is none, or lacks what a run needs to go on.
+    """
+    try:
+        return _READER.validate_python(copy.deepcopy(document))
+    except ValidationError as error:
+        raise UserError(
+            f"The run state does not hold what a run needs to go on ({problems_of(error)}); give a state of a result, "
+            "or what its to_json wrote."
+        ) from None
+
+
+def completed(saved: SavedRun, turn: int) -> SavedRun | None:
+    """The run as it stood at the end of a turn; `None` if that turn is not completed or did not happen.
+
+    A turn is completed once each of its calls has an output.
+    """
+    entries = [entry for entry in saved.entries if entry.kind == "input" or entry.turn <= turn]
+    made = [entry.item.get("call_id") for entry in entries if _is_call(entry) and entry.turn == turn]
+    answered = [entry.item.get("call_id") for entry in entries if _is_output(entry) and entry.turn == turn]
+    happened = turn == 0 or any(response.turn == turn for response in saved.responses)
+    if not happened or any(made.count(call_id) > answered.count(call_id) for call_id in made):
+        return None
+    responses = [response for response in saved.responses if response.turn <= turn]
+    is_whole = turn >= saved.turn
+    return saved.model_copy(
+        update={
+            "agent": _active(saved, entries),
+            "turn": turn,
+            "entries": entries,
+            "shown": _shown(saved, turn),
+            "responses": responses,
+            "usage": saved.usage if is_whole else _sum(responses),
+            "requests": saved.requests if is_whole else [_tokens(response) for response in responses],
+            "interruptions": [],
+            "frozen": None,
+        }
+    )
+
+
+def last_completed(saved: SavedRun) -> SavedRun:
+    """The run as it stood at the end of its last completed turn; at least its input."""
+    for turn in range(max((response.turn for response in saved.responses), default=0), 0, -1):
+        found = completed(saved, turn)
+        if found is not None:
+            return found
+    return saved.model_copy(
+        update={"agent": saved.root, "turn": 0, "entries": [each for each in saved.entries if each.kind == "input"]}
+        | {"shown": None, "responses": [], "usage": Tokens(), "requests": [], "interruptions": [], "frozen": None}
+    )
+
+
+def _is_call(entry: PageEntry) -> bool:
+    return entry.kind in ("answer", "handoff") and entry.item.get("type") == "function_call"
+
+
+def _is_output(entry: PageEntry) -> bool:
+    return entry.kind in ("output", "value", "handed_off")
+
+
+def _active(saved: SavedRun, entries: list[PageEntry]) -> str:
+    """The agent that was active after these entries."""
+    said = [entry for entry in entries if entry.kind != "input"]
+    handed_over = [entry.target for entry in said if entry.kind == "handed_off" and entry.target]
+    if handed_over:
+        return handed_over[-1]
+    return said[-1].agent if said else saved.root
+
+
+def _shown(saved: SavedRun, turn: int) -> list[PageEntry] | None:
+    """What the model got until then. A handoff's edit that came later does not count."""
+    edited = max((entry.turn for entry in saved.entries if entry.kind == "handed_off"), default=0)
+    if saved.shown is None or turn < edited:
+        return None
+    return [entry for entry in saved.shown if entry.kind == "input" or entry.turn <= turn]
+
+
+def _sum(responses: list[ResponseView]) -> Tokens:
+    names = ("requests", "input", "output", "cached", "reasoning")
+    return Tokens(**{name: sum(getattr(response.usage, name) for response in responses) for name in names})
+
+
+def _tokens(response: ResponseView) -> tuple[int, int, int, int]:
+    used = response.usage
+    return (used.input, used.output, used.cached, used.reasoning)

@@ -1,0 +1,157 @@
+"""A run's state as JSON, in which another run can go on: at a pause as the run tells it, at a turn's end as it is made.
+
+What is in flight is not part of it: what was begun and not ended is begun again, so it is taken where nothing is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from perdure.canonical import canonical
+from perdure.contracts.run import GuardrailView, PageEntry, ResponseView, Tokens, problems_of
+from perdure.definition import RunRules, Snapshot
+from perdure.errors import UserError
+from perdure.loop.frames import begin_turn
+from perdure.loop.state import Entry, Frame, GuardrailRecord, LoopState, ResponseRecord, Transcript
+from perdure.transcript import chain_start_below
+from perdure.usage import InputTokensDetails, OutputTokensDetails, RequestUsage, Usage
+
+_adapter: TypeAdapter[LoopState] = TypeAdapter(LoopState)
+
+
+def freeze(state: LoopState) -> dict[str, Any]:
+    """The state as JSON."""
+    frozen: dict[str, Any] = _adapter.dump_python(state, mode="json")
+    frozen["in_flight"], frozen["deferred"] = {}, {}
+    for frame in _frames(frozen["root"]):
+        if frame["shown"]["epoch"] == frame["record"]["epoch"]:
+            frame["shown"] = None
+        for transcript in (frame["record"], frame["shown"]):
+            for entry in transcript["entries"] if transcript else []:
+                entry[4] = ""  # the chain starts anew in another run
+    return frozen
+
+
+def thaw(frozen: dict[str, Any]) -> LoopState:
+    """The state that `freeze` wrote; its transcripts have no chain until `rebase` gives them one.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    try:
+        for frame in _frames(frozen["root"]):
+            frame["shown"] = frame["shown"] or frame["record"]
+        state = _adapter.validate_python(frozen)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"The state of a run cannot be read: {error!r:.200}.") from None
+    except ValidationError as error:
+        raise UserError(f"The state of a run cannot be read: {problems_of(error)}") from None
+    for frame in state.frames():
+        if frame.shown.epoch == frame.record.epoch:
+            frame.shown = frame.record
+    return state
+
+
+def rebase(state: LoopState, origin: str) -> None:
+    """Gives the state's transcripts their chains in the run whose first transcript starts at `origin`."""
+    for frame in state.frames():
+        shares = frame.shown is frame.record
+        frame.record = _rebased(frame.record, frame.path, origin)
+        frame.shown = frame.record if shares else _rebased(frame.shown, frame.path, origin)
+
+
+def _rebased(transcript: Transcript, path: str, origin: str) -> Transcript:
+    is_first = not path and not transcript.epoch
+    start = origin if is_first else chain_start_below(origin, path, transcript.epoch)
+    fresh = Transcript(start, transcript.epoch)
+    for entry in transcript.entries:
+        fresh.append(entry.data, entry.kind, entry.agent, entry.turn, entry.target)
+    return fresh
+
+
+def _frames(root: dict[str, Any]) -> list[dict[str, Any]]:
+    found, waiting = [], [root]
+    while waiting:
+        frame = waiting.pop()
+        found.append(frame)
+        waiting += [call["child"] for call in frame["calls"] if call.get("child")]
+    return found
+
+
+def closed_state(
+    *,
+    agent_name: str,
+    agent: str,
+    record: list[PageEntry],
+    shown: list[PageEntry] | None,
+    responses: list[ResponseView],
+    usage: Tokens,
+    requests: list[tuple[int, int, int, int]],
+    guardrails: list[GuardrailView],
+    turn: int,
+    max_turns: int | None,
+    input_is_text: bool,
+    context: dict[str, Any] | None,
+    snapshot: Snapshot | None,
+) -> dict[str, Any]:
+    """The state of a run at the end of a turn: the next thing is a model call."""
+    record_transcript = _transcript(record, 0)
+    frame = Frame(
+        path="",
+        agent=agent,
+        rules=snapshot.rules if snapshot is not None else RunRules(),
+        record=record_transcript,
+        shown=record_transcript if shown is None else _transcript(shown, 1),
+        max_turns=max_turns,
+        input_is_text=input_is_text,
+        turn=turn,
+        responses=[_response(view, record) for view in responses],
+        agents_with_tool_use={entry.agent for entry in record if entry.kind in ("output", "value", "handoff")},
+        guardrails=[GuardrailRecord(**view.model_dump()) for view in guardrails],
+        epochs=1 if shown is None else 2,
+    )
+    begin_turn(frame)
+    state = LoopState(agent_name=agent_name, root=frame, snapshot=snapshot, context=context)
+    state.usage = usage.usage()
+    state.usage.request_usage_entries = [_request(*each) for each in requests]
+    return freeze(state)
+
+
+def _transcript(entries: list[PageEntry], epoch: int) -> Transcript:
+    stored = [Entry(canonical(entry.item), entry.kind, entry.agent, entry.turn, "", entry.target) for entry in entries]
+    return Transcript("", epoch, stored)
+
+
+def _response(view: ResponseView, record: list[PageEntry]) -> ResponseRecord:
+    items = view.items
+    if items is None:
+        items = [entry.item for entry in record[view.first : view.first + view.count]]
+    return ResponseRecord(
+        view.turn,
+        view.agent,
+        view.first,
+        view.count,
+        view.usage.usage(),
+        view.response_id,
+        view.request_id,
+        [canonical(item) for item in items] if view.items is not None else None,
+    )
+
+
+def _request(read: int, written: int, cached: int, reasoning: int) -> RequestUsage:
+    return RequestUsage(read, written, read + written, InputTokensDetails(cached), OutputTokensDetails(reasoning))
+
+
+def requests_of(usage: Usage, limit: int) -> list[tuple[int, int, int, int]]:
+    """The tokens of the last model calls: input, output, cached, reasoning."""
+    return [
+        (
+            each.input_tokens,
+            each.output_tokens,
+            each.input_tokens_details.cached_tokens,
+            each.output_tokens_details.reasoning_tokens,
+        )
+        for each in usage.request_usage_entries[-limit:]
+    ]

@@ -1,0 +1,1 @@
+"""Ready-made pieces that an agent may use and the library itself does not need."""

@@ -1,0 +1,62 @@
+"""Items as the JSON of the Responses API: how the loop keeps them, and what is read from them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeAlias, cast
+
+from pydantic import BaseModel
+
+TResponseInputItem: TypeAlias = dict[str, Any]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def item_json(item: Any) -> TResponseInputItem:
+    """An item as JSON, given as that or as a typed object of the openai package.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    if isinstance(item, dict):
+        return cast("TResponseInputItem", item)
+    if isinstance(item, BaseModel):
+        return item.model_dump(mode="json", exclude_unset=True)
+    raise TypeError(f"An item is {item!r:.100}, a {type(item).__name__}. Give its JSON, or openai's object for it.")
+
+
+def is_reference(item: dict[str, Any]) -> bool:
+    """Whether the item stands for a larger one in the blob store."""
+    blob: Any = item.get("perdure_blob")
+    return isinstance(blob, dict) and bool(_SHA256.fullmatch(str(cast("dict[str, Any]", blob).get("sha256"))))
+
+
+def message_text(item: dict[str, Any]) -> str:
+    """The text parts of a message, joined; refusals are not text."""
+    content = item.get("content")
+    if isinstance(content, str):
+        return content
+    return "".join(str(part.get("text") or "") for part in _parts(content) if part.get("type") == "output_text")
+
+
+def message_refusal(item: dict[str, Any]) -> str | None:
+    """The refusal in a message, if it is one; its parts joined."""
+    parts = [part for part in _parts(item.get("content")) if part.get("type") == "refusal"]
+    return "".join(str(part.get("refusal") or "") for part in parts) if parts else None
+
+
+def _parts(content: Any) -> list[dict[str, Any]]:
+    """A message's content as far as it has parts: a model of the user's own may send anything."""
+    parts = cast("list[Any]", content) if isinstance(content, list) else []
+    return [cast("dict[str, Any]", part) for part in parts if isinstance(part, dict)]
+
+
+def last_part(item: dict[str, Any]) -> dict[str, Any]:
+    """The last part of a message's content; empty where there is none."""
+    parts = _parts(item.get("content"))
+    return parts[-1] if parts else {}
+
+
+def input_items(input: str | list[TResponseInputItem]) -> list[TResponseInputItem]:
+    """A run's input as items: a string is one message of the user."""
+    return [{"content": input, "role": "user"}] if isinstance(input, str) else [dict(item) for item in input]

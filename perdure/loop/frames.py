@@ -1,0 +1,68 @@
+"""Opens frames and turns: the run itself, and agents that run as tools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perdure.canonical import encode
+from perdure.definition import AgentToolDefinition
+from perdure.loop.state import Failure, Frame, Guard, LoopState, Transcript
+from perdure.transcript import chain_start_below
+
+
+def open_frame(
+    state: LoopState,
+    path: str,
+    tool: AgentToolDefinition,
+    items: list[dict[str, Any]],
+    *,
+    opened_by: tuple[str, str],
+    input_is_text: bool,
+    tool_input: Any,
+) -> Frame:
+    """The frame of an agent that runs as a tool, at its beginning."""
+    transcript = Transcript(chain_start_below(state.root.record.origin, path, 0))
+    for item in items:
+        transcript.append(encode(item), "input", tool.agent, 0)
+    frame = Frame(
+        path=path,
+        agent=tool.agent,
+        rules=tool.rules,
+        record=transcript,
+        shown=transcript,
+        max_turns=tool.max_turns,
+        input_is_text=input_is_text,
+        opened_by=opened_by,
+        tool_input=tool_input,
+    )
+    begin(state, frame)
+    return frame
+
+
+def begin(state: LoopState, frame: Frame) -> None:
+    """Lets a frame begin, once its agent's definition is known."""
+    definition = state.definition(frame)
+    frame.guards = [
+        Guard(source, index, each.name, each.parallel)
+        for source, guardrails in (("agent", definition.input_guardrails), ("run", frame.rules.input_guardrails))
+        for index, each in enumerate(guardrails)
+    ]
+    frame.settled_items = len(frame.record.entries)
+    begin_turn(frame)
+
+
+def begin_turn(frame: Frame) -> None:
+    """Lets a frame ask its model once more, if it may; what was said so far belongs to completed turns."""
+    frame.settled_items, frame.settled_turns = len(frame.record.entries), frame.turn
+    frame.stage = "screening"
+    if frame.max_turns is not None and frame.turn >= frame.max_turns:
+        failure = Failure("MaxTurnsExceeded", f"Max turns ({frame.max_turns}) exceeded", kind="max_turns")
+        fail_frame(frame, failure)
+
+
+def fail_frame(frame: Frame, failure: Failure) -> None:
+    """Ends a frame with a failure, unless an error handler may turn it into a final output."""
+    if failure.kind in frame.rules.error_handlers and frame.recovery is None:
+        frame.recovery, frame.stage = failure, "recovering"
+    else:
+        frame.failure = frame.failure or failure

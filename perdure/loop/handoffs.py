@@ -1,0 +1,130 @@
+"""A handoff: the first one that a turn makes is carried out, after the turn's tools; another agent becomes active."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from perdure.canonical import encode
+from perdure.definition import HandoffDefinition
+from perdure.loop.frames import begin_turn, fail_frame
+from perdure.loop.state import Entry, EntryKind, Failure, Frame, LoopState, Transcript
+from perdure.loop.steps import EditedHistory, EditedItem
+from perdure.transcript import chain_start_below
+
+_IGNORED = "Multiple handoffs detected, ignoring this one."
+
+
+def begin_handoff(state: LoopState, frame: Frame) -> None:
+    """Carries out the turn's first handoff, or lets a function of the user say to whom it goes."""
+    handoff = frame.handoffs[0]
+    if handoff.definition.invokes or handoff.definition.agent is None:
+        frame.stage = "handing off"
+    else:
+        hand_off(state, frame, handoff.definition.agent)
+
+
+def hand_off(state: LoopState, frame: Frame, target: str) -> None:
+    """Answers the turn's handoffs: the others are ignored, the first one goes to `target`."""
+    for ignored in frame.handoffs[1:]:
+        frame.append(encode(_output(ignored.item, _IGNORED)), "output")
+    first = frame.handoffs[0]
+    first.target = target
+    said = json.dumps({"assistant": state.agents[target].name})
+    frame.append(encode(_output(first.item, said)), "handed_off", target)
+    frame.stage = "announcing"
+
+
+def _output(call: dict[str, Any], text: str) -> dict[str, Any]:
+    return {"call_id": call["call_id"], "output": text, "type": "function_call_output"}
+
+
+def edits_history(frame: Frame, handoff: HandoffDefinition) -> bool:
+    """Whether the next agent gets something else than what was said."""
+    return handoff.filters or frame.rules.handoff_filter or nests_history(frame, handoff)
+
+
+def nests_history(frame: Frame, handoff: HandoffDefinition) -> bool:
+    """Whether the next agent gets the conversation so far as one message, where nothing else edits or keeps it."""
+    if handoff.filters or frame.rules.handoff_filter or frame.kept is not None:
+        return False
+    return frame.rules.nest_handoffs if handoff.nest is None else handoff.nest
+
+
+def after_announcing(state: LoopState, frame: Frame) -> None:
+    """Edits the history, if the handoff wants it, before the next agent goes on."""
+    handoff = frame.handoffs[0].definition
+    if not edits_history(frame, handoff):
+        take_over(frame)
+    elif frame.kept is not None:
+        text = (
+            "A handoff's input filter cannot edit a conversation that the provider keeps: leave the filter out, or "
+            "conversation_id, previous_response_id and auto_previous_response_id."
+        )
+        fail_frame(frame, Failure("UserError", text))
+    else:
+        frame.stage = "filtering"
+
+
+def take_over(frame: Frame) -> None:
+    """Makes the handoff's target the active agent."""
+    frame.agent, frame.greeted = frame.handoffs[0].target, False
+    frame.calls, frame.handoffs = [], []
+    begin_turn(frame)
+
+
+def edit_history(state: LoopState, frame: Frame, edited: EditedHistory) -> None:
+    """Replaces what the model gets by what a filter made of it.
+
+    The record keeps what was said in earlier turns; the run's input and what this turn said are as the filter left
+    them. Both begin a new epoch.
+    """
+    inputs = [_entry(frame, item, "input") for item in edited.input]
+    before = [_entry(frame, item) for item in edited.before]
+    new = [_entry(frame, item) for item in edited.new]
+    earlier = [
+        entry._replace(digest="") for entry in frame.record.entries[: turn_start(frame)] if entry.kind != "input"
+    ]
+    shown = None if edited.shown is None else [_entry(frame, item) for item in edited.shown]
+    shown = [*before, *new] if shown is None else shown
+    _keep_responses(frame)
+    record = [*inputs, *earlier, *new]
+    rewritten = [*inputs, *shown]
+    frame.record = _transcript(state, frame, record)
+    frame.shown = frame.record if rewritten == record else _transcript(state, frame, rewritten)
+    frame.input_is_text = edited.input_is_text
+
+
+def turn_start(frame: Frame) -> int:
+    """The place in the record of the open turn's first item."""
+    return frame.responses[-1].first
+
+
+def shown_turn_start(frame: Frame) -> int:
+    """The same place in what the model gets; a turn's items end both."""
+    return len(frame.shown.entries) - (len(frame.record.entries) - turn_start(frame))
+
+
+def _keep_responses(frame: Frame) -> None:
+    """Copies what the answers brought out of a record that is about to be edited."""
+    for response in frame.responses:
+        if response.items is None:
+            items = frame.record.entries[response.first : response.first + response.count]
+            response.items = [entry.data for entry in items]
+
+
+def _entry(frame: Frame, item: EditedItem, kind: EntryKind | None = None) -> Entry:
+    """An item of an edit: one that the model was shown before, or a new one."""
+    if item.place is None:
+        agent = item.agent or frame.agent
+        return Entry(encode(item.item), kind or item.kind, agent, frame.turn, "", item.target)
+    old = frame.shown.entries[item.place]
+    return old._replace(kind=kind or old.kind, digest="")
+
+
+def _transcript(state: LoopState, frame: Frame, entries: list[Entry]) -> Transcript:
+    epoch, frame.epochs = frame.epochs, frame.epochs + 1
+    transcript = Transcript(chain_start_below(state.root.record.origin, frame.path, epoch), epoch)
+    for entry in entries:
+        transcript.append(entry.data, entry.kind, entry.agent, entry.turn, entry.target)
+    return transcript

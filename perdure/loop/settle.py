@@ -1,0 +1,65 @@
+"""Moves each frame through stages in which nothing is left to do, until something has to happen or be decided."""
+
+from __future__ import annotations
+
+from perdure.loop.calls import advance_call, answer_call, end_agent, explain, fail_agent, is_heard
+from perdure.loop.frames import fail_frame
+from perdure.loop.handoffs import after_announcing
+from perdure.loop.state import Frame, LoopState
+from perdure.loop.turn import accept_answer, close_turn
+
+
+def settle(state: LoopState, now: float) -> None:
+    """Brings the run to where it needs something from outside; inner frames first, as they answer outer calls."""
+    moved = state.snapshot is not None
+    while moved and state.failure is None:
+        moved = False
+        for frame in reversed(list(state.frames())):
+            while frame.failure is None and _advance(state, frame, now):
+                moved = True
+
+
+def _advance(state: LoopState, frame: Frame, now: float) -> bool:
+    """Moves a frame on by one stage, or its calls by one phase; tells whether anything moved."""
+    before = frame.stage
+    match frame.stage:
+        case "screening" if all(guard.passed or guard.parallel for guard in frame.guards):
+            frame.stage = "starting"
+        case "starting" if frame.greeted or not is_heard(state, frame, "on_agent_start"):
+            frame.stage = "asking"
+        case "holding" if frame.held is not None and all(guard.passed for guard in frame.guards):
+            answer, frame.held = frame.held, None
+            accept_answer(state, frame, answer, now)
+        case "calling":
+            return _advance_calls(state, frame)
+        case "announcing" if not is_heard(state, frame, "on_handoff"):
+            after_announcing(state, frame)
+        case "ending" if not is_heard(state, frame, "on_agent_end"):
+            frame.stage = "reviewing"
+        case "reviewing" if all(guard.passed for guard in frame.reviews):
+            frame.stage = "done"
+        case _:
+            pass
+    return frame.stage != before or frame.failure is not None
+
+
+def _advance_calls(state: LoopState, frame: Frame) -> bool:
+    moved = False
+    for call in frame.calls:
+        child = call.child
+        if child is not None and call.phase == "running" and (child.failure is not None or child.stage == "done"):
+            moved = True
+            if child.failure is not None:
+                fail_agent(frame, call, child.failure)
+            else:
+                end_agent(state, call, child)
+        if call.phase == "explaining" and not frame.rules.formats_errors:
+            answer_call(call, explain(call))
+        moved = advance_call(state, frame, call) or moved
+    failed = next((call.failure for call in frame.calls if call.failure is not None and call.phase != "failing"), None)
+    if failed is not None:  # of several that failed at once the earliest call counts
+        fail_frame(frame, failed)
+    elif all(call.phase == "done" for call in frame.calls):
+        close_turn(state, frame)
+        return True
+    return moved

@@ -1,0 +1,245 @@
+"""The snapshot of a run's agents: all that can be reached from the first one by handoffs and agents as tools."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from perdure.agent import Agent
+from perdure.agent_output import output_schema_of, to_wire
+from perdure.canonical import canonical, digest_of
+from perdure.definition import (
+    AgentDefinition,
+    AgentToolDefinition,
+    GuardrailDefinition,
+    HandoffDefinition,
+    RetryDefinition,
+    RunRules,
+    Snapshot,
+    ToolDefinition,
+)
+from perdure.errors import UserError
+from perdure.handoff import Handoff, as_handoff
+from perdure.hooks import overridden
+from perdure.model import Model
+from perdure.retry import temporal_numbers
+from perdure.settings import RunConfig
+from perdure.tool import FunctionTool, Tool, default_tool_error_function
+
+_TOOL_USE = ("run_llm_again", "stop_on_first_tool")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of a run's agents, and the configuration that it runs under."""
+
+    agent: Agent[Any]
+    config: RunConfig
+
+
+def members(start: Agent[Any], config: RunConfig) -> dict[str, Member]:
+    """All agents that a run may come to, by key, in the order of their distance from the first.
+
+    An agent that runs as a tool under a configuration of its own is another member than the same agent without.
+    """
+    found: dict[str, Member] = {}
+    waiting = deque([Member(start, config)])
+    seen: set[tuple[int, int]] = set()
+    while waiting:
+        member = waiting.popleft()
+        if (id(member.agent), id(member.config)) in seen:
+            continue
+        seen.add((id(member.agent), id(member.config)))
+        found[free_key(member.agent.name, found)] = member
+        waiting.extend(_next_members(member))
+    return found
+
+
+def key_of(agent: Agent[Any], config: RunConfig, among: dict[str, Member]) -> str | None:
+    """The key of an agent under a configuration; `None` if it is no member."""
+    return next((key for key, each in among.items() if each.agent is agent and each.config is config), None)
+
+
+def _next_members(member: Member) -> list[Member]:
+    targets = [entry if isinstance(entry, Agent) else entry.agent for entry in member.agent.handoffs]
+    tools = [tool.agent_tool for tool in member.agent.tools if isinstance(tool, FunctionTool) and tool.agent_tool]
+    return [
+        *(Member(target, member.config) for target in targets if target is not None),
+        *(Member(tool.agent, tool.run_config or member.config) for tool in tools),
+    ]
+
+
+def free_key(name: str, taken: dict[str, Member]) -> str:
+    """The key for a further agent of this name."""
+    key, count = name, 1
+    while key in taken:
+        count += 1
+        key = f"{name}#{count}"
+    return key
+
+
+def snapshot(
+    agent: Agent[Any], config: RunConfig, hooks: Any | None = None, error_handlers: dict[str, Any] | None = None
+) -> Snapshot:
+    """Takes the snapshot of an agent and all that it can come to.
+
+    Raises:
+        UserError: One of them is defined in a way that cannot work.
+    """
+    among = members(agent, config)
+    agents = {key: define_agent(member, among) for key, member in among.items()}
+    rules = _rules(config, hooks, error_handlers)
+    return Snapshot(start=agent.name, agents=agents, **({} if rules == RunRules() else {"rules": rules}))
+
+
+def define_agent(member: Member, among: dict[str, Member]) -> AgentDefinition:
+    """The definition of one agent; what is as by default is not set, so that it takes no room."""
+    agent, config = member.agent, member.config
+    model = agent.model if config.model is None else config.model
+    settings = agent.model_settings.resolve(config.model_settings)
+    values: dict[str, Any] = {
+        "instructions": agent.instructions if isinstance(agent.instructions, str) else None,
+        "instructions_by_rule": callable(agent.instructions),
+        "prompt": agent.prompt if isinstance(agent.prompt, dict) else None,
+        "prompt_by_rule": callable(agent.prompt),
+        "model": model if isinstance(model, str) else None,
+        "model_object": isinstance(model, Model),
+        "settings": settings.to_json(),
+        "retry": RetryDefinition(**temporal_numbers(settings.retry)) if settings.retry is not None else None,
+        "tools": tuple(define_tool(tool, member, among) for tool in without_hidden(agent)),
+        "handoffs": tuple(_define_handoff(each, member, among) for each in live_handoffs(agent)),
+        "input_guardrails": _guardrails(agent.input_guardrails),
+        "output_guardrails": _guardrails(agent.output_guardrails),
+        "output_format": _output_format(agent),
+        "reset_tool_choice": agent.reset_tool_choice,
+        "hooks": tuple(sorted(overridden(agent.hooks))),
+        **_tool_use(agent),
+    }
+    return AgentDefinition(name=agent.name, **_without_defaults(AgentDefinition, values))
+
+
+def live_handoffs(agent: Agent[Any]) -> list[Handoff[Any, Any]]:
+    """An agent's handoffs that may be offered; none that is switched off for good."""
+    handoffs = [as_handoff(entry) for entry in agent.handoffs]
+    return [handoff for handoff in handoffs if handoff.is_enabled is not False]
+
+
+def without_hidden(agent: Agent[Any]) -> list[Tool]:
+    """The tools that may be offered: none that is switched off, and of two with one name the last."""
+    enabled = [tool for tool in agent.tools if not isinstance(tool, FunctionTool) or tool.is_enabled is not False]
+    last = {tool.name: tool for tool in enabled if isinstance(tool, FunctionTool)}
+    return [tool for tool in enabled if not isinstance(tool, FunctionTool) or last[tool.name] is tool]
+
+
+def define_tool(tool: Tool, member: Member, among: dict[str, Member]) -> ToolDefinition:
+    """The definition of one tool, with its fingerprint."""
+    if not isinstance(tool, FunctionTool):
+        wire = tool.to_wire()
+        return ToolDefinition(name=wire["type"], wire=wire, hosted=True, include=tuple(tool.includes()))
+    values: dict[str, Any] = {
+        "needs_approval": tool.needs_approval if isinstance(tool.needs_approval, bool) else "rule",
+        "effect": tool.resolved_effect,
+        "timeout_seconds": tool.timeout_seconds,
+        "takes_context": tool.takes_context,
+        "enabled_by_rule": callable(tool.is_enabled),
+        "input_guardrails": tuple(each.get_name() for each in tool.tool_input_guardrails or []),
+        "output_guardrails": tuple(each.get_name() for each in tool.tool_output_guardrails or []),
+        "agent": _define_agent_tool(tool, member, among),
+    }
+    definition = ToolDefinition(name=tool.name, wire=tool.to_wire(), **_without_defaults(ToolDefinition, values))
+    return definition.model_copy(update={"fingerprint": digest_of(definition.model_dump(mode="json"))})
+
+
+def _define_agent_tool(tool: FunctionTool, member: Member, among: dict[str, Member]) -> AgentToolDefinition | None:
+    wanted = tool.agent_tool
+    if wanted is None:
+        return None
+    config = wanted.run_config or member.config
+    on_failure = "function"
+    if wanted.failure_error_function is None:
+        on_failure = "raise"
+    elif wanted.failure_error_function is default_tool_error_function:
+        on_failure = "text"
+    values: dict[str, Any] = {
+        "max_turns": wanted.max_turns,
+        "on_failure": on_failure,
+        "builds_input": wanted.parameters is not None or wanted.input_builder is not None,
+        "extracts_output": wanted.custom_output_extractor is not None,
+        "rules": _rules(config, wanted.hooks, None),
+    }
+    key = key_of(wanted.agent, config, among)
+    if key is None:
+        raise UserError(f"Tool {tool.name!r} runs agent {wanted.agent.name!r}, which is not among the run's agents.")
+    return AgentToolDefinition(agent=key, **_without_defaults(AgentToolDefinition, values))
+
+
+def _define_handoff(handoff: Handoff[Any, Any], member: Member, among: dict[str, Member]) -> HandoffDefinition:
+    if handoff.input_filter is not None and not callable(handoff.input_filter):
+        raise UserError(f"The input_filter of handoff {handoff.tool_name!r} is no function; give one or None.")
+    target = handoff.agent
+    values: dict[str, Any] = {
+        "agent": None if target is None else key_of(target, member.config, among),
+        "invokes": handoff.has_callback,
+        "filters": handoff.input_filter is not None,
+        "nest": handoff.nest_handoff_history,
+        "enabled_by_rule": callable(handoff.is_enabled),
+    }
+    return HandoffDefinition(
+        tool_name=handoff.tool_name, wire=handoff.to_wire(), **_without_defaults(HandoffDefinition, values)
+    )
+
+
+def _output_format(agent: Agent[Any]) -> dict[str, Any] | None:
+    schema = output_schema_of(agent.output_type)
+    return None if schema is None or schema.is_plain_text() else to_wire(schema)
+
+
+def _tool_use(agent: Agent[Any]) -> dict[str, Any]:
+    behavior = agent.tool_use_behavior
+    if isinstance(behavior, str):
+        if behavior not in _TOOL_USE:
+            raise UserError(f"Invalid tool_use_behavior: {behavior!r} of agent {agent.name!r}; one of {_TOOL_USE}.")
+        return {"tool_use": behavior}
+    if isinstance(behavior, dict):
+        return {"tool_use": "stop_at", "stop_at": tuple(behavior.get("stop_at_tool_names", ()))}
+    if callable(behavior):
+        return {"tool_use": "rule"}
+    raise UserError(f"Invalid tool_use_behavior: {behavior!r:.100} of agent {agent.name!r}.")
+
+
+def _guardrails(guardrails: list[Any] | None) -> tuple[GuardrailDefinition, ...]:
+    return tuple(
+        GuardrailDefinition(
+            name=each.get_name(), **({"parallel": True} if getattr(each, "run_in_parallel", False) else {})
+        )
+        for each in guardrails or []
+    )
+
+
+def _rules(config: RunConfig, hooks: Any | None, error_handlers: dict[str, Any] | None) -> RunRules:
+    limits = config.tool_execution
+    values: dict[str, Any] = {
+        "input_guardrails": _guardrails(config.input_guardrails),
+        "output_guardrails": _guardrails(config.output_guardrails),
+        "hooks": tuple(sorted(overridden(hooks))),
+        "handoff_filter": config.handoff_input_filter is not None,
+        "nest_handoffs": config.nest_handoff_history,
+        "filters_model_input": config.call_model_input_filter is not None,
+        "formats_errors": config.tool_error_formatter is not None,
+        "tell_unknown_tools": config.tool_not_found_behavior == "return_error_to_model",
+        "guardrails_before_approval": bool(limits and limits.pre_approval_tool_input_guardrails),
+        "max_parallel_tools": limits.max_function_tool_concurrency if limits else None,
+        "omit_reasoning_ids": config.reasoning_item_id_policy == "omit",
+        "error_handlers": tuple(sorted(kind for kind, handler in (error_handlers or {}).items() if handler)),
+    }
+    return RunRules(**_without_defaults(RunRules, values))
+
+
+def _without_defaults(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value != kind.model_fields[name].default}
+
+
+def snapshot_bytes(taken: Snapshot) -> int:
+    """How many bytes a snapshot takes as it travels."""
+    return len(canonical(taken.model_dump(mode="json", exclude_unset=True)))
