@@ -29,6 +29,10 @@ _OF_A_MESSAGE = (errors.UserError, errors.ModelBehaviorError, errors.MaxTurnsExc
 _BAD_ARGUMENTS = (errors.ModelBehaviorError, errors.UserError, ValidationError)
 
 
+def _as_text(result: RunResult) -> str:
+    return str(result.final_output)
+
+
 class AgentsAsTools:
     """Asks about runs of agents that are tools."""
 
@@ -72,10 +76,8 @@ class AgentsAsTools:
         return CallUserOutput(text=text, **context_changes(asked, context))
 
     async def custom_output_extractor(self, asked: CallUserInput) -> CallUserOutput:
-        """The tool's output, made of the result of the agent's run."""
-        extractor = self._agent_tool(asked).custom_output_extractor
-        if extractor is None:
-            raise AgentNotServed(f"Tool {call_of(asked).tool!r} of this worker has no custom_output_extractor.")
+        """The tool's output, made of the result of the agent's run; without a function of the user, Python's text."""
+        extractor = self._agent_tool(asked).custom_output_extractor or _as_text
         context = self._around.context(asked)
         result = await self._result(asked, context)
 

@@ -11,10 +11,10 @@ from perdure.agent import Agent
 from perdure.canonical import clean, encode
 from perdure.context import RunContextWrapper
 from perdure.contracts.steps import GuardrailInput, GuardrailOutput, ToolCall
-from perdure.errors import UserError, describe_exception
+from perdure.errors import AgentsException, UserError, describe_exception
 from perdure.guardrail import GuardrailFunctionOutput
 from perdure.limits import KIB
-from perdure.served import AgentNotServed
+from perdure.served import AgentNotServed, UserLoopEnded
 from perdure.snapshot import Member
 from perdure.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrailData, ToolOutputGuardrailData
 
@@ -73,7 +73,12 @@ class CheckGuardrail:
             output = await read_output(question.output, agent, self._around.blobs)
             return await guardrail.run(ToolOutputGuardrailData(context, agent, output))
 
-        said = await self._around.on_user_loop(ask)
+        try:
+            said = await self._around.on_user_loop(ask)
+        except (AgentsException, UserLoopEnded):
+            raise
+        except Exception as error:
+            raise UserError(f"Error running tool {call.tool}: {describe_exception(error)['message']}") from error
         message = str(said.behavior.get("message", ""))
         return self._answer(question, context, _BEHAVIORS[said.behavior["type"]], said.output_info, message)
 

@@ -21,7 +21,8 @@ from perdure.contracts.steps import CallModelInput, CallModelOutput, CallToolOut
 from perdure.definition import snapshot
 from perdure.loop.absorb import absorb, started
 from perdure.loop.plan import plan
-from perdure.loop.state import LoopState, Transcript
+from perdure.loop.records import Transcript
+from perdure.loop.state import LoopState
 from perdure.loop.steps import CallModel, CallTool, Finish, Outcome, Start, Step
 from perdure.rooms import load_room
 

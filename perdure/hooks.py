@@ -171,10 +171,9 @@ async def call_hooks(
     Raises:
         BaseException: What a hook raised, as it is; of two the run hook's.
     """
+    both = (run_hooks, agent_hooks) if event != "on_llm_end" else (agent_hooks, run_hooks)  # as the Agents SDK
     calls = [
-        _tell(hooks, event, context, arguments)
-        for hooks in (run_hooks, agent_hooks)
-        if hooks is not None and event in overridden(hooks)
+        _tell(hooks, event, context, arguments) for hooks in both if hooks is not None and event in overridden(hooks)
     ]
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     for outcome in outcomes:

@@ -185,12 +185,13 @@ async def _resume(wanted: Wanted, state: RunState[Any]) -> Run:
 
 async def _commit(run: Run, state: RunState[Any]) -> None:
     conflicts: list[str] = []
-    for item in state.get_interruptions():
-        draft = state.drafts.get(item.id)
+    drafted = [(item, draft) for item in state.get_interruptions() if (draft := state.drafts.get(item.id)) is not None]
+    # A decision that is to stand covers what waits: the ones about single calls come before it.
+    for item, draft in sorted(drafted, key=lambda each: each[1].always):
         try:
-            if draft is not None and draft.approve:
+            if draft.approve:
                 await run.approve(item, always=draft.always)
-            elif draft is not None:
+            else:
                 await run.reject(item, reason=draft.reason, always=draft.always)
         except DecisionConflictError as error:
             conflicts.append(error.message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from perdure.agent import Agent
 from perdure.agent_output import output_schema_of, to_wire
@@ -62,7 +62,9 @@ def key_of(agent: Agent[Any], config: RunConfig, among: dict[str, Member]) -> st
 
 
 def _next_members(member: Member) -> list[Member]:
-    targets = [entry if isinstance(entry, Agent) else entry.agent for entry in member.agent.handoffs]
+    targets: list[Agent[Any] | None] = [
+        cast("Agent[Any]", entry) if isinstance(entry, Agent) else entry.agent for entry in member.agent.handoffs
+    ]
     tools = [tool.agent_tool for tool in member.agent.tools if isinstance(tool, FunctionTool) and tool.agent_tool]
     return [
         *(Member(target, member.config) for target in targets if target is not None),
@@ -96,13 +98,16 @@ def snapshot(
 def define_agent(member: Member, among: dict[str, Member]) -> AgentDefinition:
     """The definition of one agent; what is as by default is not set, so that it takes no room."""
     agent, config = member.agent, member.config
+    if config.tool_name_collision_policy == "error":
+        _refuse_collisions(agent)
     model = agent.model if config.model is None else config.model
     settings = agent.model_settings.resolve(config.model_settings)
+    prompt: Any = agent.prompt
     values: dict[str, Any] = {
         "instructions": agent.instructions if isinstance(agent.instructions, str) else None,
         "instructions_by_rule": callable(agent.instructions),
-        "prompt": agent.prompt if isinstance(agent.prompt, dict) else None,
-        "prompt_by_rule": callable(agent.prompt),
+        "prompt": prompt if isinstance(prompt, dict) else None,
+        "prompt_by_rule": not isinstance(prompt, dict | None),
         "model": model if isinstance(model, str) else None,
         "model_object": isinstance(model, Model),
         "settings": settings.to_json(),
@@ -127,9 +132,25 @@ def live_handoffs(agent: Agent[Any]) -> list[Handoff[Any, Any]]:
 
 def without_hidden(agent: Agent[Any]) -> list[Tool]:
     """The tools that may be offered: none that is switched off, and of two with one name the last."""
-    enabled = [tool for tool in agent.tools if not isinstance(tool, FunctionTool) or tool.is_enabled is not False]
+    taken = {handoff.tool_name for handoff in live_handoffs(agent)}
+    enabled = [tool for tool in agent.tools if not isinstance(tool, FunctionTool) or _is_offered(tool, taken)]
     last = {tool.name: tool for tool in enabled if isinstance(tool, FunctionTool)}
     return [tool for tool in enabled if not isinstance(tool, FunctionTool) or last[tool.name] is tool]
+
+
+def _is_offered(tool: FunctionTool, taken: set[str]) -> bool:
+    """Whether a tool may be offered; a handoff of its name comes first."""
+    return tool.is_enabled is not False and tool.name not in taken
+
+
+def _refuse_collisions(agent: Agent[Any]) -> None:
+    names = [tool.name for tool in agent.tools if isinstance(tool, FunctionTool) and tool.is_enabled is not False]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(
+            f"Agent {agent.name!r} has several tools named {', '.join(twice)}, which "
+            'tool_name_collision_policy="error" refuses: rename all but one of each.'
+        )
 
 
 def define_tool(tool: Tool, member: Member, among: dict[str, Member]) -> ToolDefinition:
@@ -202,7 +223,8 @@ def _tool_use(agent: Agent[Any]) -> dict[str, Any]:
             raise UserError(f"Invalid tool_use_behavior: {behavior!r} of agent {agent.name!r}; one of {_TOOL_USE}.")
         return {"tool_use": behavior}
     if isinstance(behavior, dict):
-        return {"tool_use": "stop_at", "stop_at": tuple(behavior.get("stop_at_tool_names", ()))}
+        names = cast("dict[str, Any]", behavior).get("stop_at_tool_names", ())
+        return {"tool_use": "stop_at", "stop_at": tuple(names)}
     if callable(behavior):
         return {"tool_use": "rule"}
     raise UserError(f"Invalid tool_use_behavior: {behavior!r:.100} of agent {agent.name!r}.")

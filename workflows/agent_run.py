@@ -12,8 +12,8 @@ from perdure.contracts.run import RunOutcome
 from perdure.limits import MAX_COMMAND_BYTES, MAX_TASK_BYTES
 from perdure.loop.absorb import absorb, absorb_timeout, started
 from perdure.loop.plan import plan
+from perdure.loop.records import Failure
 from perdure.loop.settle import settle
-from perdure.loop.state import Failure
 from perdure.loop.steps import (
     CallModel,
     Cancel,
@@ -32,7 +32,8 @@ from .commands import Command, command_for
 from .messages import Messages
 from .opening import NOTHING
 from .outcomes import failure, success
-from .views import outcome_of, timer_summary
+from .pages import outcome_of
+from .views import timer_summary
 
 
 @workflow.defn(name="AgentRun", sandboxed=False)  # its determinism is shown by import contracts and replays

@@ -139,7 +139,7 @@ def _check_guardrail(state: LoopState, frame: Frame, step: CheckGuardrail) -> Co
     summary = f"may {about} pass?"
     seconds = GUARDRAIL_TIMEOUT_SECONDS
     name = contracts.CHECK_GUARDRAIL + step.name
-    return _callable(name, activity_id, value, contracts.GuardrailOutput, summary, seconds)
+    return _callable(name, activity_id, value, contracts.GuardrailOutput, summary, seconds=seconds)
 
 
 def _run_hook(state: LoopState, frame: Frame, step: RunHook) -> Command:
@@ -168,6 +168,7 @@ def _callable(
     value: Any,
     result_type: type[Any],
     summary: str,
+    *,
     seconds: float = CALLABLE_TIMEOUT_SECONDS,
 ) -> Command:
     timeout = timedelta(seconds=seconds + TOOL_GRACE_SECONDS)

@@ -13,7 +13,8 @@ from perdure.items import is_reference
 from perdure.limits import MAX_TAIL_BYTES
 from perdure.loop.calls import explain, is_heard
 from perdure.loop.handoffs import nests_history, shown_turn_start
-from perdure.loop.state import Call, Final, Frame, HandoffCall, LoopState, Transcript
+from perdure.loop.records import Final, Transcript
+from perdure.loop.state import Call, Frame, HandoffCall, LoopState
 from perdure.loop.steps import CallModel, CallUser, CheckGuardrail, RunHook
 from perdure.loop.turn import tool_results
 
@@ -179,29 +180,39 @@ def hook_input(state: LoopState, frame: Frame, step: RunHook, call: Call | None)
 
 def user_input(state: LoopState, frame: Frame, step: CallUser, call: Call | None) -> contracts.CallUserInput:
     """One call of a function of the user."""
-    extras: dict[str, Any] = {}
-    if call is not None:
-        extras["call"] = tool_input(state, frame, call, with_context=False)
+    extras = _about_frame(state, frame, step) if call is None else _about_call(state, frame, call, step)
+    return contracts.CallUserInput(**surroundings(state, frame), turn=frame.turn, role=step.role, **extras)
+
+
+def _about_call(state: LoopState, frame: Frame, call: Call, step: CallUser) -> dict[str, Any]:
+    extras: dict[str, Any] = {"call": tool_input(state, frame, call, with_context=False)}
     match step.role:
-        case "tool_error_formatter" if call is not None:
+        case "tool_error_formatter":
             kind = "approval_rejected" if call.tool is not None else "tool_not_found"
             extras |= {"error": explain(call), "error_kind": kind}
-        case "failure_error_function" if call is not None and call.failure is not None:
+        case "failure_error_function" if call.failure is not None:
             extras |= {"error": call.failure.message, "error_kind": call.failure.type}
-        case "custom_output_extractor" if call is not None and call.child is not None:
+        case "custom_output_extractor" if call.child is not None:
             extras |= {"output": output_of(call.child.final or Final()), "transcript": _name_of(call.child)}
-        case "tool_use_behavior":
-            extras["results"] = [_result(each) for each in tool_results(frame)]
-        case "on_handoff":
-            extras["call"] = _handoff_call(state, frame, frame.handoffs[0])
-        case "handoff_input_filter":
-            extras |= _filter_input(state, frame)
-        case "error_handler" if frame.recovery is not None:
-            kind = frame.recovery.kind
-            extras |= {"error": frame.recovery.message, "error_kind": kind, "transcript": _name_of(frame)}
         case _:
             pass
-    return contracts.CallUserInput(**surroundings(state, frame), turn=frame.turn, role=step.role, **extras)
+    return extras
+
+
+def _about_frame(state: LoopState, frame: Frame, step: CallUser) -> dict[str, Any]:
+    match step.role:
+        case "tool_use_behavior":
+            return {"results": [_result(each) for each in tool_results(frame)]}
+        case "on_handoff":
+            return {"call": _handoff_call(state, frame, frame.handoffs[0])}
+        case "handoff_input_filter":
+            return _filter_input(state, frame)
+        case "error_handler" if frame.recovery is not None:
+            kind = frame.recovery.kind
+            said = {"error": frame.recovery.message, "error_kind": kind, "transcript": _name_of(frame)}
+            return {**said, "input_is_text": frame.input_is_text}
+        case _:
+            return {}
 
 
 def _filter_input(state: LoopState, frame: Frame) -> dict[str, Any]:

@@ -27,11 +27,13 @@ from perdure.contracts.run import PageRequest, RunInput, RunSettings, Tokens, Tr
 from perdure.errors import describe_exception
 from perdure.limits import MAX_EARLY_KEPT, MAX_IGNORED_KEPT, MAX_PAGE_BYTES
 from perdure.loop.decisions import Ruling, decide, judge_decision
+from perdure.loop.records import Decision
 from perdure.loop.settle import settle
-from perdure.loop.state import Decision, LoopState
+from perdure.loop.state import LoopState
 
 from .opening import NOTHING, open_state
-from .views import approvals_of, details_of, page_of, status_of
+from .pages import page_of
+from .views import approvals_of, details_of, status_of
 
 _APPROVE = (
     'Approve one waiting call: {"call_id": "2.0", "by": "you"}. Optional: "digest" (the call must have it), '

@@ -12,8 +12,9 @@ from perdure.contracts.run import ENGINE, RunInput, RunSettings, read_input
 from perdure.definition import RunRules
 from perdure.errors import UserError
 from perdure.loop.frames import begin
+from perdure.loop.records import Failure, Kept, Transcript
 from perdure.loop.settle import settle
-from perdure.loop.state import Failure, Frame, Kept, LoopState, Transcript
+from perdure.loop.state import Frame, LoopState
 from perdure.transcript import chain_start
 
 # What a handler gets where the sender gave no value at all.
@@ -62,7 +63,7 @@ def _kept(given: RunInput) -> Kept | None:
     """What the provider is to keep of the conversation, if anything."""
     chains = given.auto_previous_response_id or given.previous_response_id is not None
     if given.conversation_id is not None:
-        return Kept(conversation_id=given.conversation_id)
+        return Kept(conversation_id=given.conversation_id, previous_response_id=given.previous_response_id)
     return Kept(previous_response_id=given.previous_response_id, chains=True) if chains else None
 
 

@@ -8,7 +8,7 @@ from temporalio import exceptions
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from perdure.contracts import steps as contracts
-from perdure.loop.state import Failure, Final, GuardrailRecord, ModelAnswer
+from perdure.loop.records import Failure, Final, GuardrailRecord, ModelAnswer
 from perdure.loop.steps import (
     AgentsSnapshotted,
     CallTool,

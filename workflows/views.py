@@ -1,4 +1,4 @@
-"""What a run shows: status, approvals, pages of the transcript, and its page in the Temporal UI."""
+"""What a run shows: status, approvals, and its page in the Temporal UI."""
 
 from __future__ import annotations
 
@@ -8,126 +8,17 @@ from typing import Any, cast
 
 from perdure.contracts.frozen import requests_of
 from perdure.contracts.messages import ApprovalView, CallView, StatusView
-from perdure.contracts.run import (
-    GuardrailView,
-    PageEntry,
-    PageRequest,
-    ResponseView,
-    RunOutcome,
-    Tokens,
-    TranscriptPage,
-)
+from perdure.contracts.run import Tokens
 from perdure.items import is_reference, message_text
-from perdure.limits import MAX_INLINE_ITEM_BYTES, MAX_PAGE_BYTES, MAX_TAIL_BYTES
-from perdure.loop.state import Call, Decision, Entry, Frame, LoopState, ResponseRecord, Transcript
+from perdure.limits import MAX_PAGE_BYTES
+from perdure.loop.records import Decision
+from perdure.loop.state import Call, Frame, LoopState
+
+from .pages import REQUESTS_TOLD, guardrail_view
 
 _SHOWN_CHARACTERS = 600
 _ARGUMENT_CHARACTERS = 8000
-_REQUESTS_TOLD = 4000  # about 100 KB
 _APPROVALS_SHOWN = 20  # in the page of the Temporal UI; queries tell all
-
-
-def page_of(state: LoopState, wanted: PageRequest, limit: int) -> TranscriptPage:
-    """The items asked for, as many as the limit in bytes holds but at least one.
-
-    Raises:
-        ValueError: There is no such transcript (any more).
-    """
-    frame = state.frame(wanted.path)
-    if frame is None:
-        raise ValueError(f"No agent runs as a tool for call {wanted.path!r} (any more).")
-    transcript = next((each for each in (frame.record, frame.shown) if wanted.epoch in (None, each.epoch)), None)
-    if transcript is None:
-        raise ValueError(f"Transcript {wanted.epoch} was edited since; the record is {frame.record.epoch} now.")
-    entries = transcript.entries
-    first = min(max(wanted.start, 0), len(entries))
-    upto = len(entries) if wanted.upto is None else min(wanted.upto, len(entries))
-    end, size = first, 0
-    while end < upto and (end == first or size + len(entries[end].data) <= limit):
-        size += len(entries[end].data)
-        end += 1
-    return _page(frame, transcript, first, end)
-
-
-def outcome_of(state: LoopState) -> RunOutcome:
-    """How the run ended, or how far it came, with the last items that 256 KiB hold."""
-    root = state.root
-    entries = root.record.entries
-    first, size = len(entries), 0
-    while first > 0 and size + len(entries[first - 1].data) <= MAX_TAIL_BYTES:
-        first -= 1
-        size += len(entries[first].data)
-    final = root.final
-    extras: dict[str, Any] = {}
-    if final is not None and final.text is not None and len(final.text.encode()) <= MAX_INLINE_ITEM_BYTES:
-        extras["final_output"] = final.text
-    if final is not None and final.kind != "text":
-        extras["final_kind"] = final.kind
-    if state.context is not None:
-        extras["context"] = state.context
-    if root.guardrails:
-        extras["guardrails"] = [_guardrail(each) for each in root.guardrails]
-    if root.input_is_text:
-        extras["input_is_text"] = True
-    if root.shown.epoch:
-        extras["shown_epoch"] = root.shown.epoch
-    if state.failure is not None:
-        extras |= {"settled_items": root.settled_items, "settled_turns": root.settled_turns}
-    return RunOutcome(
-        agent=root.agent or state.agent_name,
-        turns=root.turn,
-        usage=Tokens.of(state.usage),
-        requests=requests_of(state.usage, _REQUESTS_TOLD),
-        tail=_page(root, root.record, first, len(entries)),
-        **extras,
-    )
-
-
-def _guardrail(said: Any) -> GuardrailView:
-    return GuardrailView(**{name: getattr(said, name) for name in GuardrailView.model_fields})
-
-
-def _page(frame: Frame, transcript: Transcript, first: int, end: int) -> TranscriptPage:
-    entries = transcript.entries
-    responses = frame.responses if transcript is frame.record else []
-    extras = {"epoch": transcript.epoch} if transcript.epoch else {}
-    return TranscriptPage(
-        first=first,
-        entries=[_entry(entry) for entry in entries[first:end]],
-        responses=[_response(record) for record in responses if _belongs(record, first, end, len(entries))],
-        count=len(entries),
-        before=transcript.digest_at(first),
-        digest=transcript.digest_at(len(entries)),
-        **extras,
-    )
-
-
-def _belongs(record: ResponseRecord, first: int, end: int, count: int) -> bool:
-    """Whether a response is told with this page: that of its first item, else the last."""
-    if record.items is not None:
-        return end == count
-    return first <= record.first < end or (record.first == end == count)
-
-
-def _entry(entry: Entry) -> PageEntry:
-    extras = {"target": entry.target} if entry.target else {}
-    return PageEntry(item=json.loads(entry.data), kind=entry.kind, agent=entry.agent, turn=entry.turn, **extras)
-
-
-def _response(record: ResponseRecord) -> ResponseView:
-    extras: dict[str, Any] = {}
-    if record.items is not None:
-        extras["items"] = [json.loads(item) for item in record.items]
-    return ResponseView(
-        turn=record.turn,
-        agent=record.agent,
-        first=record.first,
-        count=record.count,
-        usage=Tokens.of(record.usage),
-        response_id=record.response_id,
-        request_id=record.request_id,
-        **extras,
-    )
 
 
 def approvals_of(state: LoopState) -> list[ApprovalView]:
@@ -168,9 +59,9 @@ def status_of(state: LoopState, ignored: list[str]) -> StatusView:
         approvals=approvals_of(state),
         decided={call_id: _told(decision) for call_id, decision in state.decided.items()},
         unknown_outcomes=list(state.unknown_outcomes),
-        guardrails=[_guardrail(each) for each in root.guardrails],
+        guardrails=[guardrail_view(each) for each in root.guardrails],
         input_is_text=root.input_is_text,
-        requests=requests_of(state.usage, _REQUESTS_TOLD),
+        requests=requests_of(state.usage, REQUESTS_TOLD),
         shown_epoch=root.shown.epoch,
         context=state.context,
         warnings=list(state.warnings),

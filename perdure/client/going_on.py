@@ -34,7 +34,7 @@ def state_of_wait(
     # A run that goes on without its workflow is rare: the others need not import the loop for it.
     from perdure.contracts.frozen import freeze, thaw
     from perdure.loop.decisions import decide
-    from perdure.loop.state import Decision
+    from perdure.loop.records import Decision
 
     state = thaw(saved.frozen or {})
     conflicts: list[str] = []

@@ -61,13 +61,18 @@ def given_input(given: str | list[TResponseInputItem], blobs: BlobStore | None) 
     return {"input": store_items(input_items(given), blobs, _INPUT_BYTES), "input_is_text": isinstance(given, str)}
 
 
+def _without_defaults(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields that say something; an input is one even if it is empty."""
+    return {name: value for name, value in fields.items() if name == "input" or value != _default(name)}
+
+
 def make_input(agent: str, **fields: Any) -> RunInput:
     """The run's input; what is as by default is not written, so that it takes no room.
 
     Raises:
         UserError: The agents or the state take more than can travel.
     """
-    run = RunInput(agent=agent, **{name: value for name, value in fields.items() if value != _default(name)})
+    run = RunInput(agent=agent, **_without_defaults(fields))
     if run.snapshot is not None and (size := snapshot_bytes(run.snapshot)) > _SNAPSHOT_BYTES:
         raise UserError(
             f"Agent {agent!r} and the agents that it leads to take {size} bytes (instructions, tools); at most "

@@ -14,7 +14,8 @@ from perdure.contracts.run import GuardrailView, PageEntry, ResponseView, Tokens
 from perdure.definition import RunRules, Snapshot
 from perdure.errors import UserError
 from perdure.loop.frames import begin_turn
-from perdure.loop.state import Entry, Frame, GuardrailRecord, LoopState, ResponseRecord, Transcript
+from perdure.loop.records import Entry, GuardrailRecord, ResponseRecord, Transcript
+from perdure.loop.state import Frame, LoopState
 from perdure.transcript import chain_start_below
 from perdure.usage import InputTokensDetails, OutputTokensDetails, RequestUsage, Usage
 
@@ -29,7 +30,8 @@ def freeze(state: LoopState) -> dict[str, Any]:
         if frame["shown"]["epoch"] == frame["record"]["epoch"]:
             frame["shown"] = None
         for transcript in (frame["record"], frame["shown"]):
-            for entry in transcript["entries"] if transcript else []:
+            entries: list[list[Any]] = transcript["entries"] if transcript else []
+            for entry in entries:
                 entry[4] = ""  # the chain starts anew in another run
     return frozen
 
@@ -72,7 +74,8 @@ def _rebased(transcript: Transcript, path: str, origin: str) -> Transcript:
 
 
 def _frames(root: dict[str, Any]) -> list[dict[str, Any]]:
-    found, waiting = [], [root]
+    found: list[dict[str, Any]] = []
+    waiting = [root]
     while waiting:
         frame = waiting.pop()
         found.append(frame)

@@ -100,10 +100,14 @@ def read_input(value: Any) -> RunInput:
     Raises:
         UserError: It is none; the text says what is wrong with it.
     """
+    unread = "AgentRun was started with an input that it cannot read"
     try:
-        return RunInput.model_validate(value)
+        run = RunInput.model_validate(value)
     except ValidationError as error:
-        raise UserError(f"AgentRun was started with an input that it cannot read: {problems_of(error)}") from None
+        raise UserError(f"{unread}: {problems_of(error)}") from None
+    if run.state is None and "input" not in run.model_fields_set:
+        raise UserError(f"{unread}: input: Field required")
+    return run
 
 
 def problems_of(error: ValidationError) -> str:

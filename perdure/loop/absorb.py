@@ -18,8 +18,9 @@ from perdure.loop.calls import (
 )
 from perdure.loop.frames import begin, fail_frame
 from perdure.loop.handoffs import after_announcing, edit_history, hand_off, take_over
+from perdure.loop.records import Decision, Failure, GuardrailRecord
 from perdure.loop.recovery import recover
-from perdure.loop.state import Call, Decision, Failure, Frame, GuardrailRecord, LoopState
+from perdure.loop.state import Call, Frame, LoopState
 from perdure.loop.steps import (
     AgentsSnapshotted,
     CallModel,
@@ -231,10 +232,10 @@ def _absorb_hook(state: LoopState, frame: Frame) -> None:
 
 def _absorb_function(state: LoopState, frame: Frame, step: CallUser, said: UserSaid) -> None:
     match step.role:
-        case "tool_use_behavior" if said.output is None:
-            next_turn(state, frame)
-        case "tool_use_behavior":
+        case "tool_use_behavior" if said.output is not None:
             finish(state, frame, said.output)
+        case "tool_use_behavior":
+            next_turn(state, frame)
         case "on_handoff":
             if said.definitions and state.snapshot is not None:
                 agents = {**state.snapshot.agents, **said.definitions}

@@ -9,7 +9,8 @@ from perdure.canonical import digest_of
 from perdure.definition import AgentDefinition
 from perdure.items import is_reference, message_refusal, message_text
 from perdure.limits import MAX_CALLS_PER_RESPONSE
-from perdure.loop.state import Failure, Final, Frame, LoopState, ModelAnswer
+from perdure.loop.records import Failure, Final, ModelAnswer
+from perdure.loop.state import Frame, LoopState
 
 # Calls that this machine would have to run by other means than a function; no agent here has such tools.
 _LOCAL_CALLS = ("computer_call", "local_shell_call", "shell_call", "apply_patch_call", "custom_tool_call")

@@ -6,13 +6,14 @@ An agent that runs as a tool is a call whose answer a frame of its own brings.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from perdure.canonical import clean_text
 from perdure.definition import AgentToolDefinition, ToolDefinition
 from perdure.items import is_reference, message_text
 from perdure.loop.frames import open_frame
-from perdure.loop.state import Call, CallPhase, Decision, Failure, Final, Frame, LoopState
+from perdure.loop.records import Decision, Failure, Final
+from perdure.loop.state import Call, CallPhase, Frame, LoopState
 
 REJECTED = "Tool execution was not approved."
 _FAILED = "An error occurred while running the tool. Please try again. Error: "
@@ -128,7 +129,7 @@ def _plain_input(arguments: str) -> str:
         value: Any = json.loads(arguments or "{}")
     except RecursionError:
         raise ValueError("it is nested too deep") from None
-    text = value.get("input") if isinstance(value, dict) else None
+    text: Any = cast("dict[str, Any]", value).get("input") if isinstance(value, dict) else None
     if not isinstance(text, str):
         raise ValueError('an object with a text "input" is expected')  # noqa: TRY004  one error for all misfits
     return clean_text(text)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from perdure.loop.calls import apply_decision
-from perdure.loop.state import Call, Decision, Frame, LoopState
+from perdure.loop.records import Decision
+from perdure.loop.state import Call, Frame, LoopState
 
 Verdict = Literal["accepted", "repeated", "too late", "unknown call", "ambiguous call", "other digest"]
 

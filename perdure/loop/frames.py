@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from perdure.canonical import encode
-from perdure.definition import AgentToolDefinition
-from perdure.loop.state import Failure, Frame, Guard, LoopState, Transcript
+from perdure.definition import AgentToolDefinition, GuardrailDefinition
+from perdure.loop.records import Failure, Guard, Transcript
+from perdure.loop.state import Frame, LoopState
 from perdure.transcript import chain_start_below
 
 
@@ -42,13 +43,15 @@ def open_frame(
 def begin(state: LoopState, frame: Frame) -> None:
     """Lets a frame begin, once its agent's definition is known."""
     definition = state.definition(frame)
-    frame.guards = [
-        Guard(source, index, each.name, each.parallel)
-        for source, guardrails in (("agent", definition.input_guardrails), ("run", frame.rules.input_guardrails))
-        for index, each in enumerate(guardrails)
-    ]
+    frame.guards = guards(definition.input_guardrails, frame.rules.input_guardrails)
     frame.settled_items = len(frame.record.entries)
     begin_turn(frame)
+
+
+def guards(of_agent: tuple[GuardrailDefinition, ...], of_run: tuple[GuardrailDefinition, ...]) -> list[Guard]:
+    """The guardrails of the agent, then those of the run, none of which has been asked."""
+    own = [Guard("agent", index, each.name, each.parallel) for index, each in enumerate(of_agent)]
+    return own + [Guard("run", index, each.name, each.parallel) for index, each in enumerate(of_run)]
 
 
 def begin_turn(frame: Frame) -> None:

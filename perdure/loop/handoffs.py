@@ -8,7 +8,8 @@ from typing import Any
 from perdure.canonical import encode
 from perdure.definition import HandoffDefinition
 from perdure.loop.frames import begin_turn, fail_frame
-from perdure.loop.state import Entry, EntryKind, Failure, Frame, LoopState, Transcript
+from perdure.loop.records import Entry, EntryKind, Failure, Transcript
+from perdure.loop.state import Frame, LoopState
 from perdure.loop.steps import EditedHistory, EditedItem
 from perdure.transcript import chain_start_below
 

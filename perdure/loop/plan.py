@@ -10,10 +10,12 @@ Rule 5. What is in flight is not named again, so planning twice starts nothing t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from perdure.limits import MAX_PARALLEL_CALLS
 from perdure.loop.calls import busy_calls
-from perdure.loop.state import Call, Frame, Guard, LoopState
+from perdure.loop.records import Guard
+from perdure.loop.state import Call, Frame, LoopState
 from perdure.loop.steps import (
     Action,
     CallModel,
@@ -35,7 +37,7 @@ _FIRST_DELAY_SECONDS = 2.0  # before a step that a worker declined is offered ag
 _LONGEST_DELAY_SECONDS = 60.0
 _DOUBLINGS = 10  # enough to reach the longest delay; a step may be declined for days, and 2.0 * 2**1024 is no float
 
-_HOOKS = {"starting": "on_agent_start", "announcing": "on_handoff", "ending": "on_agent_end"}
+_HOOKS = {"announcing": "on_handoff", "ending": "on_agent_end"}
 _FUNCTIONS: dict[str, Role] = {
     "choosing": "tool_use_behavior",
     "handing off": "on_handoff",
@@ -82,46 +84,48 @@ def _bounded(state: LoopState, actions: list[Action]) -> list[Action]:
 
 def _new(state: LoopState, steps: list[Step] | Iterator[Step]) -> list[Action]:
     """Those of the steps that are not in flight, under the ids that they have by now."""
-    actions: list[Action] = []
-    for step in steps:
-        deferred = state.deferred.get(step.id, 0)
-        if deferred:
-            delay = min(_FIRST_DELAY_SECONDS * 2 ** min(deferred - 1, _DOUBLINGS), _LONGEST_DELAY_SECONDS)
-            step = _again(step, f"{step.id}~{deferred}", delay)
-        if step.id not in state.in_flight:
-            actions.append(Start(step))
-    return actions
+    due = (_offered(step, state.deferred.get(step.id, 0)) for step in steps)
+    return [Start(step) for step in due if step.id not in state.in_flight]
 
 
-def _again(step: Step, step_id: str, delay_seconds: float) -> Step:
-    values = {name: getattr(step, name) for name in type(step).__dataclass_fields__}
-    return type(step)(**(values | {"id": step_id, "delay_seconds": delay_seconds}))
+def _offered(step: Step, deferred: int) -> Step:
+    """The step under the id that it has now; one that workers declined comes again under another, and later."""
+    if not deferred:
+        return step
+    delay = min(_FIRST_DELAY_SECONDS * 2 ** min(deferred - 1, _DOUBLINGS), _LONGEST_DELAY_SECONDS)
+    return replace(step, id=f"{step.id}~{deferred}", delay_seconds=delay)
 
 
 def _steps(state: LoopState, frame: Frame) -> Iterator[Step]:
     """What a frame lacks to go on."""
-    turn = frame.turn + (frame.stage in ("screening", "starting", "asking"))
     match frame.stage:
-        case "screening":
-            yield from (_guard(frame, "input", guard) for guard in frame.guards if not (guard.parallel or guard.passed))
-        case "starting" | "asking" | "holding":
-            yield from (_guard(frame, "input", guard) for guard in frame.guards if not guard.passed)
-            if frame.stage == "starting":
-                yield RunHook(id=_id(frame, "hook", f"{turn}.start"), path=frame.path, event="on_agent_start")
-            elif frame.stage == "asking":
-                yield CallModel(id=_id(frame, "model", f"{turn}"), path=frame.path, turn=turn)
+        case "screening" | "starting" | "asking" | "holding":
+            yield from _steps_before_answer(frame)
         case "calling":
             yield from _call_steps(state, frame)
         case "announcing" | "ending":
             event = _HOOKS[frame.stage]
-            yield RunHook(id=_id(frame, "hook", f"{turn}.{event}"), path=frame.path, event=event)
+            yield RunHook(id=_id(frame, "hook", f"{frame.turn}.{event}"), path=frame.path, event=event)
         case "reviewing":
             yield from (_guard(frame, "output", guard) for guard in frame.reviews if not guard.passed)
-        case "done":
-            return
         case "choosing" | "handing off" | "filtering" | "recovering":
             role = _FUNCTIONS[frame.stage]
-            yield CallUser(id=_id(frame, "call", f"{turn}.{role}"), path=frame.path, role=role)
+            yield CallUser(id=_id(frame, "call", f"{frame.turn}.{role}"), path=frame.path, role=role)
+        case "done":
+            return
+
+
+def _steps_before_answer(frame: Frame) -> Iterator[Step]:
+    """The guardrails beside the model wait for the blocking ones, and start with the agent."""
+    turn = frame.turn + 1
+    beside = frame.stage != "screening"
+    yield from (
+        _guard(frame, "input", guard) for guard in frame.guards if not guard.passed and guard.parallel == beside
+    )
+    if frame.stage == "starting":
+        yield RunHook(id=_id(frame, "hook", f"{turn}.on_agent_start"), path=frame.path, event="on_agent_start")
+    elif frame.stage == "asking":
+        yield CallModel(id=_id(frame, "model", f"{turn}"), path=frame.path, turn=turn)
 
 
 def _guard(frame: Frame, kind: str, guard: Guard) -> CheckGuardrail:
@@ -138,7 +142,7 @@ def _guard(frame: Frame, kind: str, guard: Guard) -> CheckGuardrail:
 def _call_steps(state: LoopState, frame: Frame) -> Iterator[Step]:
     limit, busy = frame.rules.max_parallel_tools, busy_calls(state, frame)
     for call in frame.calls:
-        if call.failure is not None:
+        if call.failure is not None and call.phase != "failing":
             continue
         if call.phase == "ready" and call.id not in busy:
             if limit is not None and len(busy) >= limit:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from perdure.canonical import encode
-from perdure.loop.state import Failure, Frame, LoopState
+from perdure.loop.records import Failure
+from perdure.loop.state import Frame, LoopState
 from perdure.loop.steps import UserSaid
 from perdure.loop.turn import finish
 
@@ -24,5 +25,6 @@ def recover(state: LoopState, frame: Frame, said: UserSaid) -> None:
 
 
 def _message(text: str) -> dict[str, Any]:
-    content: list[dict[str, Any]] = [{"annotations": [], "text": text, "type": "output_text"}]
-    return {"content": content, "role": "assistant", "status": "completed", "type": "message"}
+    content: list[dict[str, Any]] = [{"annotations": [], "text": text, "type": "output_text", "logprobs": []}]
+    # The id is the field's mark for an item that no provider gave one; requests go without it.
+    return {"id": "__fake_id__", "content": content, "role": "assistant", "status": "completed", "type": "message"}

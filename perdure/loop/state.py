@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from perdure.definition import AgentDefinition, HandoffDefinition, RunRules, Snapshot, ToolDefinition
-from perdure.transcript import chain
+from perdure.loop.records import (
+    Decision,
+    EntryKind,
+    Failure,
+    Final,
+    Guard,
+    GuardrailRecord,
+    Kept,
+    ModelAnswer,
+    ResponseRecord,
+    Transcript,
+)
 from perdure.usage import Usage
-
-# handoff: the call of one; handed_off: its output; value: an output whose text is JSON of what was returned
-EntryKind = Literal["input", "answer", "output", "value", "handoff", "handed_off"]
 
 Stage = Literal[
     "screening",  # blocking input guardrails
@@ -49,67 +57,6 @@ CallPhase = Literal[
     "ending",  # hooks: a tool ends
     "done",
 ]
-
-
-class Entry(NamedTuple):
-    """One item of a transcript: its canonical bytes, where it came from, and the chain's digest after it."""
-
-    data: bytes
-    kind: EntryKind
-    agent: str
-    turn: int
-    digest: str
-    target: str = ""
-
-
-@dataclass(slots=True)
-class Transcript:
-    """An append-only list of items.
-
-    Attributes:
-        origin: The chain's digest before the first item.
-        epoch: Which of its frame's transcripts it is; an edit begins another one.
-        sent: How many items the last model call had; what comes after them is new to the worker that made it.
-    """
-
-    origin: str
-    epoch: int = 0
-    entries: list[Entry] = field(default_factory=list[Entry])
-    sent: int = 0
-
-    def digest_at(self, count: int) -> str:
-        """The chain's digest after `count` items."""
-        return self.entries[count - 1].digest if count else self.origin
-
-    def append(self, data: bytes, kind: EntryKind, agent: str, turn: int, target: str = "") -> None:
-        """Adds one item."""
-        digest = chain(self.digest_at(len(self.entries)), [data])
-        self.entries.append(Entry(data, kind, agent, turn, digest, target))
-
-
-@dataclass(slots=True, frozen=True)
-class Decision:
-    """What somebody decided about a call: the first one that is committed holds."""
-
-    approve: bool
-    by: str | None = None
-    reason: str | None = None
-    always: bool = False
-    at: float = 0.0  # seconds since the epoch, the workflow's time
-
-
-@dataclass(slots=True, frozen=True)
-class Failure:
-    """Why a run fails: the error's class name, its text, and what else is known.
-
-    Attributes:
-        kind: Which of the run's error handlers may turn it into a final output, if any may.
-    """
-
-    type: str
-    message: str
-    details: dict[str, Any] = field(default_factory=dict[str, Any])
-    kind: str = ""
 
 
 @dataclass(slots=True)
@@ -163,47 +110,6 @@ class Call:
 
 
 @dataclass(slots=True)
-class ResponseRecord:
-    """One accepted answer of a model: what it used, and its items where they are not in the record any more."""
-
-    turn: int
-    agent: str
-    first: int
-    count: int
-    usage: Usage
-    response_id: str | None = None
-    request_id: str | None = None
-    items: list[bytes] | None = None
-
-
-@dataclass(slots=True)
-class Guard:
-    """A guardrail on the input or the final output: whose it is, and whether it has let it pass."""
-
-    source: Literal["agent", "run"]
-    index: int
-    name: str
-    parallel: bool = False
-    passed: bool = False
-
-
-@dataclass(slots=True, frozen=True)
-class GuardrailRecord:
-    """What one guardrail said."""
-
-    kind: Literal["input", "output", "tool_input", "tool_output"]
-    source: Literal["agent", "run", "tool"]
-    index: int
-    name: str
-    agent: str
-    tool: str = ""
-    call_id: str = ""
-    behavior: Literal["allow", "reject", "raise"] = "allow"
-    message: str = ""
-    output_info: Any = None
-
-
-@dataclass(slots=True)
 class HandoffCall:
     """A handoff that the model made: the executed one is the first of its turn."""
 
@@ -212,48 +118,6 @@ class HandoffCall:
     definition: HandoffDefinition
     digest: str
     target: str = ""
-
-
-@dataclass(slots=True, frozen=True)
-class Final:
-    """A final output.
-
-    Attributes:
-        kind: `"text"`; `"typed"`: JSON of the agent's output type; `"value"`: JSON of any value.
-        item: The item whose text it is, where that is too long to be carried.
-    """
-
-    kind: Literal["text", "typed", "value"] = "text"
-    text: str | None = ""
-    item: dict[str, Any] | None = None
-
-
-@dataclass(slots=True)
-class Kept:
-    """What the provider keeps of the conversation.
-
-    Attributes:
-        chains: Whether each answer's id is the next request's `previous_response_id`.
-        delivered: How many items it has.
-    """
-
-    conversation_id: str | None = None
-    previous_response_id: str | None = None
-    chains: bool = False
-    delivered: int = 0
-
-
-@dataclass(slots=True)
-class ModelAnswer:
-    """A model's answer: its items in stored form, and the tools and handoffs that were off when it was asked."""
-
-    items: list[dict[str, Any]]
-    usage: Usage
-    response_id: str | None = None
-    request_id: str | None = None
-    disabled: frozenset[str] = frozenset()
-    invalid_output: str | None = None
-    context_changes: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from perdure.definition import AgentDefinition, Snapshot
-from perdure.loop.state import EntryKind, Failure, Final, GuardrailRecord, ModelAnswer
+from perdure.loop.records import EntryKind, Failure, Final, GuardrailRecord, ModelAnswer
 
 Role = Literal[
     "needs_approval",

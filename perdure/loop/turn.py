@@ -9,19 +9,10 @@ from perdure.canonical import encode
 from perdure.items import is_reference
 from perdure.limits import MAX_CONTEXT_BYTES
 from perdure.loop.answer import Reading, call_digest, read_answer
-from perdure.loop.frames import begin_turn, fail_frame
+from perdure.loop.frames import begin_turn, fail_frame, guards
 from perdure.loop.handoffs import begin_handoff
-from perdure.loop.state import (
-    Call,
-    Failure,
-    Final,
-    Frame,
-    Guard,
-    HandoffCall,
-    LoopState,
-    ModelAnswer,
-    ResponseRecord,
-)
+from perdure.loop.records import Failure, Final, ModelAnswer, ResponseRecord
+from perdure.loop.state import Call, Frame, HandoffCall, LoopState
 
 _WARNINGS_KEPT = 20
 
@@ -59,8 +50,7 @@ def _record(state: LoopState, frame: Frame, answer: ModelAnswer, reading: Readin
         frame.append(encode(item), "handoff" if id(item) in handoffs else "answer")
     if frame.kept is not None:
         frame.kept.delivered = len(frame.shown.entries)
-        if frame.kept.chains:
-            frame.kept.previous_response_id = answer.response_id
+        frame.kept.previous_response_id = answer.response_id if frame.kept.chains else None
 
 
 def _open_calls(state: LoopState, frame: Frame, reading: Reading, disabled: frozenset[str], now: float) -> None:
@@ -156,11 +146,7 @@ def finish(state: LoopState, frame: Frame, final: Final) -> None:
     frame.final, frame.stage = final, "ending"
     frame.calls, frame.handoffs = [], []
     frame.settled_items, frame.settled_turns = len(frame.record.entries), frame.turn
-    frame.reviews = [
-        Guard(source, index, each.name)
-        for source, guardrails in (("agent", definition.output_guardrails), ("run", frame.rules.output_guardrails))
-        for index, each in enumerate(guardrails)
-    ]
+    frame.reviews = guards(definition.output_guardrails, frame.rules.output_guardrails)
 
 
 def merge_changes(state: LoopState, frame: Frame, changes: list[tuple[str, dict[str, Any]]]) -> None:

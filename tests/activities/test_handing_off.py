@@ -83,8 +83,7 @@ async def test_an_agent_from_nowhere_comes_with_its_definition_and_is_known_from
     said = await hand_off(bench, tool="somewhere")
     assert said.handed_off is not None
     assert said.handed_off.agent == "Made"
-    assert said.handed_off.definition is not None
-    assert said.handed_off.definition.instructions == "Just made."
+    assert said.handed_off.definitions["Made"].instructions == "Just made."
     assert bench.served.agent("run", "A", "Made") is made
 
 

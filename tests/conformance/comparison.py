@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.conformance.bench import Bench
+from tests.conformance.known import without_known
 from tests.conformance.model_server import ModelServer, Script
 from tests.conformance.projection import SAID, plain
 from tests.conformance.registry import UNSET, Scenario
@@ -81,6 +82,7 @@ def _without_chance(text: str) -> str:
 
 def differences_of(agents: dict[str, Any], perdure: dict[str, Any]) -> list[str]:
     """Each place where two outcomes differ, readably; where they end in different ways, that alone."""
+    agents, perdure = without_known(agents, perdure)
     if _way(agents["ended"]) != _way(perdure["ended"]):
         return [_difference("ended", agents["ended"], perdure["ended"])]
     return list(_differ(agents, perdure, ""))

@@ -17,6 +17,8 @@ _AGENTS_MODULES = (
     "agents.agent_tool_input",
 )  # fmt: skip
 
+_PERDURE_MODULES = (PERDURE, "perdure.extensions.handoff_filters", "perdure.extensions.handoff_prompt")
+
 
 @dataclass(frozen=True)
 class Side:
@@ -33,7 +35,8 @@ class Side:
         raise AttributeError(f"{self.name} has no {wanted}")
 
     def _modules(self) -> list[ModuleType]:
-        return [importlib.import_module(name) for name in (_AGENTS_MODULES if self.name == AGENTS else (PERDURE,))]
+        names = _AGENTS_MODULES if self.name == AGENTS else _PERDURE_MODULES
+        return [importlib.import_module(name) for name in names]
 
 
 def connect_agents(url: str) -> None:

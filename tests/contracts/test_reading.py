@@ -59,7 +59,7 @@ def test_a_runs_input_needs_an_agent_and_input_items() -> None:
     [
         (None, "value"),
         ("Support", "value"),
-        ({}, "agent: Field required; input: Field required"),
+        ({}, "agent: Field required"),
         ({"agent": "Support", "input": "hi"}, "input"),
         ({"agent": "Support", "input": ["hi"]}, "input.0"),
         ({"agent": "Support", "input": [], "max_turns": "many"}, "max_turns"),

@@ -1,161 +1,167 @@
-"""Runs by hand: an agent with tools, a state, and the few moves that a driver makes."""
+"""Plays runs against the loop alone: what it asks for, answered by the test."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-from perdure.canonical import encode
-from perdure.definition import AgentDefinition, Snapshot, ToolDefinition
+from perdure.agent import Agent
+from perdure.canonical import canonical
 from perdure.loop.absorb import absorb, started
-from perdure.loop.decisions import Ruling, decide
+from perdure.loop.decisions import decide
+from perdure.loop.frames import begin
 from perdure.loop.plan import plan
-from perdure.loop.state import Decision, Failure, LoopState, Transcript
+from perdure.loop.records import Decision, Failure, GuardrailRecord, ModelAnswer, Transcript
+from perdure.loop.settle import settle
+from perdure.loop.state import Frame, LoopState
 from perdure.loop.steps import (
     CallModel,
     CallTool,
+    CheckGuardrail,
     Fail,
     Finish,
-    JudgeCall,
+    GuardrailChecked,
+    HooksRan,
     ModelAnswered,
+    Outcome,
+    RunHook,
     Start,
     Step,
     ToolReturned,
+    UserSaid,
     Wait,
 )
+from perdure.settings import RunConfig
+from perdure.snapshot import snapshot
+from perdure.tool import FunctionTool, function_tool
 from perdure.transcript import chain_start
 from perdure.usage import Usage
 
-Item = dict[str, Any]
 
-ORIGIN = chain_start("default", "run-1", "first", "", 0)
+def tool(name: str, **options: Any) -> FunctionTool:
+    async def body(x: int = 0) -> str:
+        return "unused"
 
-
-def tool(name: str, **fields: Any) -> ToolDefinition:
-    return ToolDefinition(name=name, wire={"type": "function", "name": name}, **fields)
-
-
-# One tool of each kind: runs at once, waits for a decision, asks a rule.
-TOOLS = (tool("look"), tool("pay", needs_approval=True, effect="once"), tool("book", needs_approval="rule"))
+    return function_tool(body, name_override=name, **options)
 
 
-def definitions(*tools: ToolDefinition) -> Snapshot:
-    agent = AgentDefinition(name="Support", model="m", tools=tools or TOOLS)
-    return Snapshot(start="Support", agents={"Support": agent})
+def call(name: str, arguments: str = "{}", call_id: str = "") -> dict[str, Any]:
+    return {"type": "function_call", "name": name, "arguments": arguments, "call_id": call_id or f"call_{name}"}
 
 
-def open_run(*tools: ToolDefinition, text: str = "hello", **fields: Any) -> LoopState:
-    state = LoopState(
-        agent_name="Support",
-        transcript=Transcript(ORIGIN),
-        snapshot=definitions(*tools),
-        agent="Support",
-        approval_timeout_seconds=60.0,
-        **fields,
+def message(text: str) -> dict[str, Any]:
+    return {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}
+
+
+def open_run(
+    agent: Agent[Any], config: RunConfig | None = None, *, max_turns: int | None = 10, **more: Any
+) -> LoopState:
+    """A run at its beginning, as the workflow opens it."""
+    taken = snapshot(agent, config or RunConfig(), **more)
+    transcript = Transcript(chain_start("n", "w", "r", "", 0))
+    transcript.append(canonical({"content": "hi", "role": "user"}), "input", taken.start, 0)
+    frame = Frame(
+        path="",
+        agent=taken.start,
+        rules=taken.rules,
+        record=transcript,
+        shown=transcript,
+        max_turns=max_turns,
+        input_is_text=True,
     )
-    state.transcript.append(encode({"content": text, "role": "user"}), "input", "Support", 0)
+    state = LoopState(agent_name=agent.name, root=frame, snapshot=taken, approval_timeout_seconds=60.0)
+    begin(state, frame)
+    settle(state, 0.0)
     return state
 
 
-def call(name: str = "look", arguments: str = "{}", id: str = "c1") -> Item:
-    return {"type": "function_call", "call_id": id, "name": name, "arguments": arguments}
-
-
-def message(*texts: str) -> Item:
-    return {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": t} for t in texts]}
-
-
-def refusal(text: str) -> Item:
-    return {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": text}]}
-
-
 def steps(state: LoopState) -> list[Step]:
+    """What may start now."""
     return [action.step for action in plan(state) if isinstance(action, Start)]
 
 
-def names(state: LoopState) -> list[str]:
-    """Everything that the run asks for now, in a word each."""
-    return [_name(action) for action in plan(state)]
+def answer(state: LoopState, step: Step, outcome: Outcome) -> None:
+    """Starts a step and lets it end so."""
+    started(state, step)
+    absorb(state, step, outcome)
+    settle(state, 0.0)
 
 
-def _name(action: Any) -> str:
-    match action:
-        case Start(step):
-            return step.id
-        case Wait(id):
-            return id
-        case Fail(failure):
-            return failure.type
-        case Finish():
-            return "finish"
+def answered(*items: dict[str, Any], **fields: Any) -> ModelAnswered:
+    return ModelAnswered(ModelAnswer(list(items), Usage.of_request(10, 5), **fields))
+
+
+def returned(state: LoopState, step: CallTool, text: str = "done") -> ToolReturned:
+    opened = state.call(step.call_id)
+    assert opened is not None
+    return ToolReturned({"type": "function_call_output", "call_id": opened.model_call_id, "output": text})
+
+
+def passed(step: CheckGuardrail, behavior: Any = "allow", text: str = "") -> GuardrailChecked:
+    said = GuardrailRecord(step.kind, step.source, step.index, step.name, "A", behavior=behavior, message=text)
+    return GuardrailChecked(said)
+
+
+@dataclass
+class Played:
+    """How a run went: the ids of its steps in order, and its end."""
+
+    state: LoopState
+    ids: list[str] = field(default_factory=list[str])
+    requests: list[list[dict[str, Any]]] = field(default_factory=list[list[dict[str, Any]]])
+
+    @property
+    def failure(self) -> Failure | None:
+        return self.state.failure
+
+    @property
+    def final(self) -> str | None:
+        return self.state.root.final.text if self.state.root.final is not None else None
+
+
+def play(
+    state: LoopState,
+    models: dict[str, list[list[dict[str, Any]]]],
+    outcome: Callable[[Step], Outcome | None] = lambda step: None,
+) -> Played:
+    """Plays a run to its end or wait: models answer from lists by agent, all else is as good as it can be."""
+    played = Played(state)
+    scripts = {name: list(answers) for name, answers in models.items()}
+    for _ in range(500):
+        actions = plan(state)
+        if any(isinstance(action, Finish | Fail) for action in actions):
+            return played
+        due = [action.step for action in actions if isinstance(action, Start)]
+        if not due:
+            assert any(isinstance(action, Wait) for action in actions), "the run is stuck"
+            return played
+        step = due[0]
+        played.ids.append(step.id)
+        if isinstance(step, CallModel):
+            frame = state.frame(step.path)
+            assert frame is not None
+            played.requests.append([json.loads(entry.data) for entry in frame.shown.entries])
+            answer(state, step, outcome(step) or answered(*scripts[frame.agent].pop(0)))
+        else:
+            answer(state, step, outcome(step) or _good(state, step))
+    raise AssertionError("the run does not end")
+
+
+def _good(state: LoopState, step: Step) -> Outcome:
+    match step:
+        case CallTool():
+            return returned(state, step)
+        case CheckGuardrail():
+            return passed(step)
+        case RunHook():
+            return HooksRan()
         case _:
-            raise AssertionError(f"unknown action {action!r}")
+            return UserSaid(text="worded")
 
 
-def start_all(state: LoopState) -> list[Step]:
-    """Starts what may start, as the driver does."""
-    begun = steps(state)
-    for step in begun:
-        started(state, step.id)
-    return begun
-
-
-def answer(state: LoopState, *items: Item, now: float = 0.0, **fields: Any) -> None:
-    """Starts the model call that is due and absorbs its answer."""
-    (step,) = start_all(state)
-    assert isinstance(step, CallModel)
-    fields.setdefault("usage", Usage.of_request(10, 5))
-    absorb(state, step.id, None, ModelAnswered(list(items), **fields), now)
-
-
-def end(state: LoopState, call_id: str, outcome: Any) -> None:
-    """Absorbs the outcome of a call's step in flight."""
-    (step_id,) = [one for one in state.in_flight if one.split(".", 1)[1].split("~")[0] == call_id]
-    absorb(state, step_id, call_id, outcome, 0.0)
-
-
-def returned(state: LoopState, call_id: str, text: str = "done", **fields: Any) -> ToolReturned:
-    open_call = state.call(call_id)
-    assert open_call is not None
-    item = {"call_id": open_call.model_call_id, "output": text, "type": "function_call_output"}
-    return ToolReturned(item, **fields)
-
-
-def run_tool(state: LoopState, call_id: str, text: str = "done", **fields: Any) -> None:
-    """Starts what may start and absorbs the output of one call."""
-    start_all(state)
-    end(state, call_id, returned(state, call_id, text, **fields))
-
-
-def approve(state: LoopState, call_id: str, digest: str | None = None, **fields: Any) -> Ruling:
-    return decide(state, call_id, Decision(True, **fields), digest)
-
-
-def reject(state: LoopState, call_id: str, digest: str | None = None, **fields: Any) -> Ruling:
-    return decide(state, call_id, Decision(False, **fields), digest)
-
-
-def said(state: LoopState) -> list[Item]:
-    """The transcript as JSON."""
-    return [json.loads(entry.data) for entry in state.transcript.entries]
-
-
-def outputs(state: LoopState) -> list[tuple[str, str]]:
-    """The outputs in the transcript: the model's call id and the text."""
-    return [(item["call_id"], item["output"]) for item in said(state) if item.get("type") == "function_call_output"]
-
-
-def failure(state: LoopState) -> Failure:
-    (action,) = plan(state)
-    assert isinstance(action, Fail)
-    return action.failure
-
-
-def call_steps(state: LoopState) -> list[str]:
-    """Our ids of the calls whose tool may start now."""
-    return [step.call_id for step in steps(state) if isinstance(step, CallTool)]
-
-
-def judged_calls(state: LoopState) -> list[str]:
-    """Our ids of the calls whose rule may be asked now."""
-    return [step.call_id for step in steps(state) if isinstance(step, JudgeCall)]
+def approve(state: LoopState, call_id: str, *, yes: bool = True, **fields: Any) -> str:
+    verdict = decide(state, call_id, Decision(yes, **fields), None).verdict
+    settle(state, 0.0)
+    return verdict

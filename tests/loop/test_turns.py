@@ -1,194 +1,204 @@
-"""Model calls: when the next one is made, and when there is none."""
+"""A run's way through turns, handoffs, guardrails and final outputs, without a server."""
 
 from __future__ import annotations
 
-from perdure.definition import Snapshot
-from perdure.loop.absorb import absorb, started
-from perdure.loop.plan import plan
-from perdure.loop.state import Failure, LoopState, Transcript
-from perdure.loop.steps import (
-    AgentsSnapshotted,
-    CallModel,
-    Finish,
-    ModelAnswered,
-    SnapshotAgents,
-    Start,
-    StepDeclined,
-    StepFailed,
-)
-from perdure.usage import Usage
+import json
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from perdure.agent import Agent
+from perdure.guardrail import GuardrailFunctionOutput, input_guardrail, output_guardrail
+from perdure.loop.records import Failure
+from perdure.loop.steps import CallModel, CallTool, CallUser, CheckGuardrail, Step, StepDeclined, StepFailed
+from perdure.settings import RunConfig
 from tests.loop.runs import (
-    ORIGIN,
     answer,
+    answered,
     call,
-    definitions,
-    failure,
     message,
-    names,
     open_run,
-    outputs,
-    run_tool,
-    said,
-    start_all,
+    passed,
+    play,
+    returned,
+    steps,
+    tool,
 )
 
 
-def test_a_run_begins_with_the_model() -> None:
-    assert names(open_run()) == ["model.1"]
+class Report(BaseModel):
+    text: str
+
+
+@input_guardrail
+def beside(context: Any, agent: Any, given: Any) -> GuardrailFunctionOutput:
+    raise AssertionError("the loop runs no code of the user")
+
+
+@input_guardrail(run_in_parallel=False)
+def before(context: Any, agent: Any, given: Any) -> GuardrailFunctionOutput:
+    raise AssertionError("the loop runs no code of the user")
+
+
+@output_guardrail
+def after(context: Any, agent: Any, output: Any) -> GuardrailFunctionOutput:
+    raise AssertionError("the loop runs no code of the user")
+
+
+def test_a_message_ends_the_run() -> None:
+    played = play(open_run(Agent(name="A")), {"A": [[message("bye")]]})
+    assert (played.final, played.ids) == ("bye", ["model.1"])
+
+
+def test_outputs_are_in_call_order_whatever_ends_first() -> None:
+    state = open_run(Agent(name="A", tools=[tool("a"), tool("b")]))
+    answer(state, steps(state)[0], answered(call("a"), call("b")))
+    first, second = steps(state)
+    assert isinstance(first, CallTool)
+    assert isinstance(second, CallTool)
+    answer(state, second, returned(state, second, "b says"))
+    answer(state, first, returned(state, first, "a says"))
+    said = [json.loads(entry.data) for entry in state.root.record.entries[-2:]]
+    assert [item["output"] for item in said] == ["a says", "b says"]
 
 
 def test_planning_twice_starts_nothing_twice() -> None:
-    state = open_run()
-    start_all(state)
-    assert plan(state) == []
+    state = open_run(Agent(name="A"))
+    assert steps(state) == steps(state)
+    answer(state, steps(state)[0], StepDeclined("no such agent"))
+    (again,) = steps(state)
+    assert (again.id, again.delay_seconds) == ("model.1~1", 2.0)
 
 
-def test_planning_changes_nothing() -> None:
-    state = open_run()
-    answer(state, call(), call("pay", id="c2"), call("book", id="c3"))
-    assert plan(state) == plan(state)
-    assert state.in_flight == set()
+def test_the_limit_is_passed_before_the_next_model_call() -> None:
+    played = play(open_run(Agent(name="A", tools=[tool("a")]), max_turns=1), {"A": [[call("a")]]})
+    assert played.failure == Failure("MaxTurnsExceeded", "Max turns (1) exceeded", kind="max_turns")
 
 
-def test_an_agent_known_by_name_is_snapshotted_before_all_else() -> None:
-    state = LoopState("Support", Transcript(ORIGIN), max_turns=0)
-    assert plan(state) == [Start(SnapshotAgents("snapshot", "Support"))]
+def test_an_unknown_tool_fails_the_run_and_none_of_its_siblings_runs() -> None:
+    played = play(open_run(Agent(name="A", tools=[tool("a")])), {"A": [[call("a"), call("fly")]]})
+    assert played.failure is not None
+    assert played.failure.message == "Tool fly not found in agent A"
+    assert played.ids == ["model.1"]
 
 
-def test_a_snapshot_names_the_agent_that_starts() -> None:
-    state = LoopState("support-v2", Transcript(ORIGIN))
-    start_all(state)
-    found: Snapshot = definitions()
-    absorb(state, "snapshot", None, AgentsSnapshotted(found), 0.0)
-    assert (state.agent, names(state)) == ("Support", ["model.1"])
+def test_an_unknown_tool_may_be_told_to_the_model() -> None:
+    config = RunConfig(tool_not_found_behavior="return_error_to_model")
+    state = open_run(Agent(name="A", tools=[tool("a")]), config)
+    played = play(state, {"A": [[call("fly"), call("a")], [message("ok")]]})
+    outputs = [item["output"] for item in played.requests[1] if item.get("type") == "function_call_output"]
+    assert outputs == ["done", "Tool 'fly' not found."]
 
 
-def test_a_snapshot_that_fails_ends_the_run() -> None:
-    state = LoopState("Support", Transcript(ORIGIN))
-    start_all(state)
-    absorb(state, "snapshot", None, StepFailed(Failure("UserError", "no such agent")), 0.0)
-    assert failure(state) == Failure("UserError", "no such agent")
+def test_a_handoff_comes_after_the_tools_of_its_response_and_others_are_ignored() -> None:
+    b, c = Agent[Any](name="B"), Agent[Any](name="C")
+    state = open_run(Agent(name="A", tools=[tool("a")], handoffs=[b, c]))
+    turn = [call("transfer_to_b"), call("transfer_to_c"), call("a")]
+    played = play(state, {"A": [turn], "B": [[message("from B")]]})
+    outputs = [item["output"] for item in played.requests[1] if item.get("type") == "function_call_output"]
+    assert outputs == ["done", "Multiple handoffs detected, ignoring this one.", '{"assistant": "B"}']
+    assert (played.final, state.root.agent) == ("from B", "B")
 
 
-def test_a_run_with_max_turns_0_fails_before_any_model_call() -> None:
-    assert failure(open_run(max_turns=0)) == Failure("MaxTurnsExceeded", "Max turns (0) exceeded")
+def test_agents_may_hand_off_in_circles() -> None:
+    a, b = Agent[Any](name="A"), Agent[Any](name="B")
+    a.handoffs, b.handoffs = [b], [a]
+    models = {"A": [[call("transfer_to_b")], [message("home")]], "B": [[call("transfer_to_a", call_id="2")]]}
+    assert play(open_run(a), models).final == "home"
 
 
-def test_the_last_allowed_turn_may_answer() -> None:
-    state = open_run(max_turns=1)
-    answer(state, message("bye"))
-    assert plan(state) == [Finish()]
+def test_two_agents_of_one_name_are_two() -> None:
+    twins = [Agent[Any](name="B", handoff_description=str(number)) for number in range(2)]
+    state = open_run(Agent(name="A", handoffs=twins))
+    assert list(state.agents) == ["A", "B", "B#2"]
 
 
-def test_the_tools_of_the_last_allowed_turn_run_before_the_limit_ends_the_run() -> None:
-    state = open_run(max_turns=1)
-    answer(state, call())
-    run_tool(state, "1.0", "found")
-    assert failure(state).type == "MaxTurnsExceeded"
-    assert outputs(state) == [("c1", "found")]
+def test_blocking_guardrails_come_before_the_model_and_the_others_beside_it() -> None:
+    state = open_run(Agent(name="A", input_guardrails=[beside, before]))
+    (first,) = steps(state)
+    assert first.id == "guardrail.input.agent.1"
+    assert isinstance(first, CheckGuardrail)
+    answer(state, first, passed(first))
+    assert [step.id for step in steps(state)] == ["guardrail.input.agent.0", "model.1"]
 
 
-def test_without_a_limit_turns_are_not_counted_against_anything() -> None:
-    state = open_run(max_turns=None)
-    for turn in range(1, 30):
-        answer(state, call(id=f"c{turn}"))
-        run_tool(state, f"{turn}.0")
-    assert names(state) == ["model.30"]
+@pytest.mark.parametrize("trips", [True, False])
+def test_an_answer_is_held_until_the_guardrails_beside_it_have_passed(trips: bool) -> None:
+    state = open_run(Agent(name="A", tools=[tool("a")], input_guardrails=[beside]))
+    guardrail, model = steps(state)
+    answer(state, model, answered(call("a")))
+    assert [step.id for step in steps(state)] == ["guardrail.input.agent.0"]
+    assert isinstance(guardrail, CheckGuardrail)
+    answer(state, guardrail, passed(guardrail, "raise" if trips else "allow"))
+    if trips:
+        assert state.failure is not None
+        assert state.failure.type == "InputGuardrailTripwireTriggered"
+        assert len(state.root.record.entries) == 1
+    else:
+        assert [type(step) for step in steps(state)] == [CallTool]
 
 
-def test_the_model_is_asked_again_when_all_outputs_are_there() -> None:
-    state = open_run()
-    answer(state, call(id="c1"), call(id="c2"))
-    run_tool(state, "1.0")
-    assert names(state) == []
-    run_tool(state, "1.1")
-    assert names(state) == ["model.2"]
+def test_a_guardrail_that_fails_lets_nothing_through() -> None:
+    state = open_run(Agent(name="A", input_guardrails=[before]))
+    answer(state, steps(state)[0], StepFailed(Failure("ValueError", "broken")))
+    assert state.failure == Failure("ValueError", "broken")
 
 
-def test_an_outcome_of_a_step_that_is_not_in_flight_changes_nothing() -> None:
-    state = open_run()
-    absorb(state, "model.1", None, ModelAnswered([message("early")], Usage.of_request(1, 1)), 0.0)
-    assert (state.turn, state.usage.requests, len(said(state))) == (0, 0, 1)
+def test_an_output_guardrail_that_trips_takes_the_answer_back() -> None:
+    def trip(step: Step) -> Any:
+        return passed(step, "raise") if isinstance(step, CheckGuardrail) else None
+
+    played = play(open_run(Agent(name="A", output_guardrails=[after])), {"A": [[message("bye")]]}, trip)
+    assert played.failure is not None
+    assert played.failure.type == "OutputGuardrailTripwireTriggered"
 
 
-def test_a_step_that_fails_ends_the_run_and_the_first_failure_is_the_one_told() -> None:
-    state = open_run()
-    answer(state, call(id="c1"), call(id="c2"))
-    start_all(state)
-    absorb(state, "tool.1.1", "1.1", StepFailed(Failure("UserError", "second call")), 0.0)
-    absorb(state, "tool.1.0", "1.0", StepFailed(Failure("UserError", "first call")), 0.0)
-    assert failure(state).message == "second call"
+def test_a_typed_answer_without_text_is_not_final() -> None:
+    played = play(open_run(Agent(name="A", output_type=Report)), {"A": [[], [message('{"text":"x"}')]]})
+    assert played.final == '{"text":"x"}'
+    assert played.state.root.final is not None
+    assert played.state.root.final.kind == "typed"
 
 
-def test_a_failed_run_starts_nothing_more() -> None:
-    state = open_run()
-    answer(state, call(id="c1"), call("pay", id="c2"), call(id="c3"))
-    start_all(state)
-    absorb(state, "tool.1.0", "1.0", StepFailed(Failure("UserError", "broken")), 0.0)
-    assert names(state) == ["UserError"]
+def test_a_refusal_is_an_error_of_its_own() -> None:
+    refusal = {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}
+    played = play(open_run(Agent(name="A")), {"A": [[refusal]]})
+    assert played.failure is not None
+    assert (played.failure.type, played.failure.kind) == ("ModelRefusalError", "model_refusal")
 
 
-def test_usage_is_summed_over_the_turns() -> None:
-    state = open_run()
-    answer(state, call(), usage=Usage.of_request(10, 5, cached_tokens=4, reasoning_tokens=1))
-    run_tool(state, "1.0")
-    answer(state, message("bye"), usage=Usage.of_request(20, 7, cached_tokens=8))
-    used = state.usage
-    assert (used.requests, used.input_tokens, used.output_tokens, used.total_tokens) == (2, 30, 12, 42)
-    assert (used.input_tokens_details.cached_tokens, used.output_tokens_details.reasoning_tokens) == (12, 1)
-    assert [entry.total_tokens for entry in used.request_usage_entries] == [15, 27]
+@pytest.mark.parametrize(
+    ("behavior", "final"),
+    [("run_llm_again", "again"), ("stop_on_first_tool", "done"), ({"stop_at_tool_names": ["b"]}, "again")],
+)
+def test_what_follows_a_tool(behavior: Any, final: str) -> None:
+    agent = Agent[Any](name="A", tools=[tool("a"), tool("b")], tool_use_behavior=behavior)
+    assert play(open_run(agent), {"A": [[call("a")], [message("again")]]}).final == final
 
 
-def test_an_answer_that_cannot_be_followed_is_paid_for_nevertheless() -> None:
-    state = open_run()
-    answer(state, call("nothing"), usage=Usage.of_request(10, 5))
-    assert (state.usage.requests, state.usage.total_tokens) == (1, 15)
+def test_a_function_may_say_what_follows_a_tool() -> None:
+    agent = Agent[Any](name="A", tools=[tool("a")], tool_use_behavior=lambda context, results: None)
+    played = play(open_run(agent), {"A": [[call("a")], [message("again")]]})
+    assert played.ids == ["model.1", "tool.1.0", "call.1.tool_use_behavior", "model.2"]
 
 
-def test_each_answer_is_recorded_with_its_items_and_ids() -> None:
-    state = open_run()
-    answer(state, message("let me see"), call(), response_id="resp_1", request_id="req_1")
-    run_tool(state, "1.0")
-    answer(state, message("bye"))
-    first, second = state.responses
-    assert (first.turn, first.first, first.count, first.response_id, first.request_id) == (1, 1, 2, "resp_1", "req_1")
-    assert (second.turn, second.first, second.count, second.response_id) == (2, 4, 1, None)
+def test_no_more_tools_run_at_once_than_the_limit_allows() -> None:
+    from perdure.run_config import ToolExecutionConfig
+
+    config = RunConfig(tool_execution=ToolExecutionConfig(max_function_tool_concurrency=1))
+    state = open_run(Agent(name="A", tools=[tool("a"), tool("b")]), config)
+    answer(state, steps(state)[0], answered(call("a"), call("b")))
+    assert [step.id for step in steps(state)] == ["tool.1.0"]
 
 
-def test_a_model_call_marks_what_it_was_sent() -> None:
-    state = open_run()
-    start_all(state)
-    assert state.transcript.sent == 1
+def test_a_handoffs_callback_is_a_step() -> None:
+    from perdure.handoff import handoff
 
-
-def test_the_agent_has_used_a_tool_once_it_called_one() -> None:
-    state = open_run()
-    assert state.agents_with_tool_use == set()
-    answer(state, call())
-    assert state.agents_with_tool_use == {"Support"}
-
-
-def test_a_tool_that_the_provider_ran_counts_as_used() -> None:
-    state = open_run()
-    answer(state, {"type": "web_search_call", "id": "ws_1", "status": "completed"})
-    assert state.agents_with_tool_use == {"Support"}
-
-
-def test_a_message_or_a_search_for_tools_is_no_use_of_a_tool() -> None:
-    state = open_run()
-    answer(state, {"type": "tool_search_call", "id": "ts_1"})
-    answer(state, message("bye"))
-    assert state.agents_with_tool_use == set()
-
-
-def test_a_model_call_that_no_worker_can_make_is_offered_again_without_end() -> None:
-    state = open_run()
-    for times in range(30):
-        (action,) = plan(state)
-        assert isinstance(action, Start)
-        assert isinstance(action.step, CallModel)
-        assert action.step.delay_seconds == (0 if times == 0 else min(2.0 * 2 ** (times - 1), 60.0))
-        started(state, action.step.id)
-        absorb(state, action.step.id, None, StepDeclined("no agent"), 0.0)
-    assert state.warnings == ["Turn 1 waits for a worker: no agent"]
-    assert (state.turn, state.failure) == (0, None)
+    b = Agent[Any](name="B")
+    state = open_run(Agent(name="A", handoffs=[handoff(b, on_handoff=lambda context: None)]))
+    answer(state, steps(state)[0], answered(call("transfer_to_b")))
+    (step,) = steps(state)
+    assert isinstance(step, CallUser)
+    assert step.role == "on_handoff"
+    assert not any(isinstance(each, CallModel) for each in steps(state))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -139,7 +140,7 @@ def test_a_configuration_may_be_a_dict() -> None:
         ({"parameters": dict[str, int]}, TypeError, "give a pydantic model or a dataclass"),
         ({"parameters": Route("a")}, TypeError, "give a pydantic model or a dataclass"),
     ],
-    ids=str,
+    ids=lambda value: re.sub(r" at 0x\w+", "", str(value)),  # addresses differ from worker to worker
 )
 def test_an_option_that_cannot_work_is_refused_at_definition(options: Any, error: Any, said: str) -> None:
     with pytest.raises(error, match=said):
@@ -200,7 +201,7 @@ async def test_the_schema_takes_the_summarys_place_if_the_tool_includes_it() -> 
         (Order, '{"parcels": [{"city": "R"}]}', '{"parcels": [{"city": "R", "pieces": 1}]}'),
         (Aliased, '{"temperature": "3"}', '{"degrees": 3}'),
     ],
-    ids=str,
+    ids=lambda value: re.sub(r" at 0x\w+", "", str(value)),  # addresses differ from worker to worker
 )
 async def test_arguments_of_which_nothing_can_be_said_are_plain_json(
     parameters: Any, arguments: str, text: str

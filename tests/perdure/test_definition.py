@@ -9,10 +9,11 @@ import pytest
 from perdure.agent import Agent
 from perdure.context import RunContextWrapper
 from perdure.contracts.converter import data_converter
-from perdure.definition import AgentDefinition, Snapshot, define_agent, define_tool, snapshot
-from perdure.errors import UserError
+from perdure.definition import AgentDefinition, Snapshot, ToolDefinition
 from perdure.hosted_tools import WebSearchTool
 from perdure.settings import ModelSettings, RunConfig
+from perdure.snapshot import Member, define_agent, snapshot
+from perdure.snapshot import define_tool as define_tool_of
 from perdure.testing import ScriptedModel
 from perdure.tool import FunctionTool, Tool, function_tool
 
@@ -30,8 +31,16 @@ def agent(**fields: Any) -> Agent[Any]:
     return Agent(**{"name": "Support", "instructions": "Help.", "model": "m", "tools": [made()], **fields})
 
 
+def defined(agent: Agent[Any], config: RunConfig | None = None) -> AgentDefinition:
+    return define_agent(Member(agent, config or RunConfig()), {})
+
+
+def define_tool(tool: Tool) -> ToolDefinition:
+    return define_tool_of(tool, Member(agent(), RunConfig()), {})
+
+
 def digest(**fields: Any) -> str:
-    return define_agent(agent(**fields), RunConfig()).digest
+    return defined(agent(**fields)).digest
 
 
 def rule(*_: Any) -> bool:
@@ -41,38 +50,6 @@ def rule(*_: Any) -> bool:
 def through_json(value: Snapshot) -> Snapshot:
     converter = data_converter.payload_converter
     return converter.from_payloads(converter.to_payloads([value]), [Snapshot])[0]
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("handoffs", [Agent[Any](name="Other")]),
-        ("input_guardrails", [rule]),
-        ("output_guardrails", [rule]),
-        ("output_type", int),
-        ("hooks", object()),
-        ("tool_use_behavior", "stop_on_first_tool"),
-    ],
-)
-def test_what_is_not_run_yet_is_refused_by_name(field: str, value: Any) -> None:
-    with pytest.raises(UserError, match=f"Agent 'Support' sets {field}, which this version"):
-        snapshot(agent(**{field: value}), RunConfig())
-
-
-def test_all_that_is_refused_is_named_at_once() -> None:
-    with pytest.raises(UserError, match="sets handoffs, hooks, which"):
-        snapshot(agent(handoffs=[1], hooks=object()), RunConfig())
-
-
-@pytest.mark.parametrize("output_type", [None, str])
-def test_plain_text_is_no_output_type_to_refuse(output_type: Any) -> None:
-    assert snapshot(agent(output_type=output_type), RunConfig()).start == "Support"
-
-
-@pytest.mark.parametrize("option", ["tool_input_guardrails", "tool_output_guardrails"])
-def test_a_tool_with_guardrails_is_refused_by_name(option: str) -> None:
-    with pytest.raises(UserError, match="Tool 'look' has guardrails"):
-        snapshot(agent(tools=[made(**{option: [rule]})]), RunConfig())
 
 
 def test_a_snapshot_holds_the_agent_under_its_name() -> None:
@@ -177,46 +154,46 @@ def test_only_a_tool_whose_function_wants_the_context_takes_it() -> None:
 
 
 def test_a_tool_that_is_switched_off_is_hidden() -> None:
-    definition = define_agent(agent(tools=[made(), made(name_override="off", is_enabled=False)]), RunConfig())
+    definition = defined(agent(tools=[made(), made(name_override="off", is_enabled=False)]))
     assert [tool.name for tool in definition.tools] == ["look"]
 
 
 def test_a_tool_that_a_rule_switches_is_defined_and_marked() -> None:
-    definition = define_agent(agent(tools=[made(is_enabled=rule)]), RunConfig())
+    definition = defined(agent(tools=[made(is_enabled=rule)]))
     assert definition.tools[0].enabled_by_rule
     assert definition.calls_user_code
 
 
 def test_of_two_tools_with_one_name_the_last_one_counts() -> None:
     tools: list[Tool] = [made(description_override="first"), made(description_override="last")]
-    definition = define_agent(agent(tools=tools), RunConfig())
+    definition = defined(agent(tools=tools))
     assert [tool.wire["description"] for tool in definition.tools] == ["last"]
 
 
 def test_a_tool_of_the_provider_is_offered_but_cannot_be_dispatched() -> None:
-    definition = define_agent(agent(tools=[WebSearchTool()]), RunConfig())
+    definition = defined(agent(tools=[WebSearchTool()]))
     assert (definition.tools[0].hosted, definition.tools[0].wire["type"]) == (True, "web_search")
     assert definition.tools_by_name == {}
 
 
 def test_instructions_may_be_made_by_a_function_which_does_not_travel() -> None:
-    definition = define_agent(agent(instructions=rule), RunConfig())
+    definition = defined(agent(instructions=rule))
     assert (definition.instructions, definition.instructions_by_rule) == (None, True)
     assert definition.calls_user_code
 
 
 def test_plain_agents_call_no_code_of_the_user_to_ask_the_model() -> None:
-    assert not define_agent(agent(), RunConfig()).calls_user_code
+    assert not defined(agent()).calls_user_code
 
 
 def test_a_model_object_stays_and_is_marked() -> None:
-    definition = define_agent(agent(model=ScriptedModel([])), RunConfig())
+    definition = defined(agent(model=ScriptedModel([])))
     assert (definition.model, definition.model_object) == (None, True)
 
 
 def test_the_runs_configuration_goes_before_the_agents() -> None:
     config = RunConfig(model="other", model_settings=ModelSettings(temperature=0.0))
-    definition = define_agent(agent(model_settings=ModelSettings(temperature=1.0, top_p=0.5)), config)
+    definition = defined(agent(model_settings=ModelSettings(temperature=1.0, top_p=0.5)), config)
     assert (definition.model, definition.settings) == ("other", {"temperature": 0.0, "top_p": 0.5})
 
 

@@ -44,8 +44,8 @@ async def test_a_run_is_served_by_the_object_it_was_started_with() -> None:
     served, own = ServedAgents(), Agent[Any](name="Support")
     served.serve([SUPPORT], asyncio.get_running_loop())
     served.lend("run-1", lent(own))
-    assert served.agent("run-1", "Support") is own
-    assert served.agent("run-2", "Support") is SUPPORT
+    assert served.agent("run-1", "Support", "Support") is own
+    assert served.agent("run-2", "Support", "Support") is SUPPORT
 
 
 async def test_a_loan_ends_with_the_run() -> None:
@@ -55,21 +55,21 @@ async def test_a_loan_ends_with_the_run() -> None:
     served.take_back("run-1")
     assert served.lent("run-1") is None
     with pytest.raises(AgentNotServed):
-        served.agent("run-1", "Support")
+        served.agent("run-1", "Support", "Support")
 
 
 async def test_an_agent_that_is_missing_is_named_with_those_that_are_there() -> None:
     served = ServedAgents()
     served.serve([SUPPORT, Agent(name="Sales")], asyncio.get_running_loop())
     with pytest.raises(AgentNotServed, match=r"no agent 'Billing' \(it serves: Sales, Support\)"):
-        served.agent("run-1", "Billing")
+        served.agent("run-1", "Billing", "Billing")
 
 
 async def test_a_run_is_not_served_by_its_callers_agent_of_another_name() -> None:
     served = ServedAgents()
     served.lend("run-1", lent())
     with pytest.raises(AgentNotServed, match="none by name"):
-        served.agent("run-1", "Sales")
+        served.agent("run-1", "Sales", "Sales")
 
 
 async def test_two_agents_of_one_name_cannot_be_served() -> None:
@@ -80,27 +80,37 @@ async def test_two_agents_of_one_name_cannot_be_served() -> None:
 async def test_serving_an_agent_twice_is_serving_it_once() -> None:
     served = ServedAgents()
     served.serve([SUPPORT, SUPPORT], asyncio.get_running_loop())
-    assert served.agent("run-1", "Support") is SUPPORT
+    assert served.agent("run-1", "Support", "Support") is SUPPORT
 
 
 async def test_of_two_tools_with_one_name_the_last_one_is_run() -> None:
     served = ServedAgents()
     served.serve([Agent(name="Support", tools=[look, look_again])], asyncio.get_running_loop())
-    assert served.tool("run-1", "Support", "look") is look_again
+    assert served.tool("run-1", "Support", "Support", "look") is look_again
 
 
 async def test_a_tool_that_is_missing_is_named() -> None:
     served = ServedAgents()
     served.serve([SUPPORT], asyncio.get_running_loop())
     with pytest.raises(AgentNotServed, match="Agent 'Support' of this worker has no tool 'fly'"):
-        served.tool("run-1", "Support", "fly")
+        served.tool("run-1", "Support", "Support", "fly")
 
 
 async def test_a_run_has_its_callers_configuration() -> None:
     served, config = ServedAgents(), RunConfig(workflow_name="mine")
     served.lend("run-1", lent(config=config))
-    assert served.config("run-1") is config
-    assert served.config("run-2") == RunConfig()
+    assert served.member("run-1", "Support", "Support").config is config
+
+
+async def test_an_agent_that_the_run_can_come_to_is_found_by_its_key() -> None:
+    other, twin = Agent[Any](name="Other"), Agent[Any](name="Other", handoffs=[SUPPORT])
+    served = ServedAgents()
+    served.lend("run-1", lent(Agent(name="First", handoffs=[other, twin])))
+    assert served.agent("run-1", "First", "Other") is other
+    assert served.agent("run-1", "First", "Other#2") is twin
+    assert served.agent("run-1", "First", "Support") is SUPPORT
+    with pytest.raises(AgentNotServed, match="does not lead to 'Nobody'"):
+        served.agent("run-1", "First", "Nobody")
 
 
 async def test_a_callers_context_lends_its_resources() -> None:

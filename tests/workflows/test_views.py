@@ -8,7 +8,8 @@ import pytest
 
 from perdure.contracts.run import PageRequest, Tokens, TranscriptPage
 from perdure.loop.absorb import absorb
-from perdure.loop.state import Failure, LoopState, Transcript
+from perdure.loop.records import Failure, Transcript
+from perdure.loop.state import LoopState
 from perdure.loop.steps import OutcomeUnknown, StepFailed
 from perdure.transcript import chain
 from perdure.usage import Usage

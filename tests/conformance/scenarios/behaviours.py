@@ -16,7 +16,7 @@ async def stop_on_first(sdk: Any, bench: Any) -> Any:
     return await bench.run(bench.agent(tools=[bench.tool("a", "1"), bench.tool("b", "2")], tool_use_behavior=STOP))
 
 
-@scenario("stop on the first tool goes by call order, not by time", 94, final="slow", requests=1)
+@scenario("stop on the first tool goes by call order, not by time", 94, final="slow", requests=1, ordered=False)
 async def stop_by_call_order(sdk: Any, bench: Any) -> Any:
     bench.script([call("a"), call("b")])
     tools = [bench.tool("a", "slow", seconds=0.4), bench.tool("b", "quick")]

@@ -103,7 +103,7 @@ async def order_around_a_tool(sdk: Any, bench: Any) -> Any:
     return await bench.run(bench.agent(tools=[tool], hooks=AgentHooks()), hooks=RunHooks())
 
 
-@scenario("how results reach the model", 50, final="done")
+@scenario("how results reach the model", 50, final="done", ordered=False)
 async def conversions(sdk: Any, bench: Any) -> Any:
     values = ["text", 7, 1.5, True, None, {"a": [1, None]}, ["x", 2], {"type": "text", "text": "typed"}]
     tools = [bench.tool(f"t{place}", value) for place, value in enumerate(values)]

@@ -1,0 +1,55 @@
+"""What differs on purpose wherever it occurs, so that the rest of a scenario is still compared.
+
+Each rule takes away from both sides what it is about; docs/parity.md has a row for each.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+# The SDK's default text for a tool that failed; ours goes on with the error's own text, for the model to learn from.
+_FAILED = re.compile(r"(An error occurred while running the tool\. Please try again\.) Error: .*?('?)$", re.DOTALL)
+
+
+def without_known(agents: dict[str, Any], perdure: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both outcomes without what is known to differ."""
+    return _plain(_paired(agents, perdure)), _plain(_paired(perdure, agents))
+
+
+def _paired(mine: Any, other: Any) -> Any:
+    """Run data only where both sides have it: the SDK leaves it out where it hides texts, we never do."""
+    if isinstance(mine, dict) and isinstance(other, dict):
+        return {
+            key: None if key == "run_data" and None in (value, other.get(key)) else _paired(value, other.get(key))
+            for key, value in mine.items()
+        }
+    return mine
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return _FAILED.sub(r"\1\2", value)
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _field(key, each) for key, each in value.items()}
+    return value
+
+
+def _field(key: str, value: Any) -> Any:
+    match key:
+        case "new_items" if isinstance(value, list):
+            # The SDK keeps the placeholders of calls that were decided; ours shows those that wait, as interruptions.
+            return [_item(each) for each in value if each.get("type") != "tool_approval_item"]
+        case "guardrails" | "tool_guardrails" | "include" if isinstance(value, list):
+            return sorted(_plain(value), key=json.dumps)  # as they finished; a set
+        case _:
+            return _plain(value)
+
+
+def _item(item: dict[str, Any]) -> dict[str, Any]:
+    """An item without the tool's own object, which may have been made in another process; its text is compared."""
+    kept = {key: each for key, each in item.items() if key != "output"}
+    return _plain(kept)
