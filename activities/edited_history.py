@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from perdure.blobs import BlobStore, store_items
 from perdure.canonical import canonical
-from perdure.contracts.steps import EditedHistory, EditedItem
+from perdure.contracts.said import EditedHistory, EditedItem
 from perdure.handoff import HandoffInputData
 from perdure.item_json import input_items, item_json
 from perdure.items import HandoffCallItem, HandoffOutputItem, InputItem, RunItem, ToolApprovalItem, ToolCallOutputItem

@@ -7,6 +7,7 @@ from typing import Any, cast
 from temporalio import exceptions
 from temporalio.exceptions import ActivityError, ApplicationError
 
+from perdure.contracts import said
 from perdure.contracts import steps as contracts
 from perdure.loop.records import Failure, Final, GuardrailRecord, ModelAnswer
 from perdure.loop.steps import (
@@ -114,7 +115,7 @@ def _edited(edited: contracts.EditedHistory) -> EditedHistory:
     )
 
 
-def _items(items: list[contracts.EditedItem]) -> list[EditedItem]:
+def _items(items: list[said.EditedItem]) -> list[EditedItem]:
     return [EditedItem(each.place, each.item, each.kind, each.agent, each.target) for each in items]
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from perdure.contracts.run import RunSettings, Tokens
-from perdure.definition import AgentDefinition, Frozen, Snapshot
+from perdure.contracts.said import (
+    BuiltInput,
+    ChosenOutput,
+    EditedHistory,
+    FunctionResult,
+    HandedOff,
+    HandledError,
+    Output,
+    TranscriptName,
+)
+from perdure.definition import Frozen, Snapshot
 
 SNAPSHOT_AGENTS = "snapshot_agents"
 CALL_MODEL = "call_model"
@@ -170,19 +180,6 @@ class CallToolOutput(Frozen):
     context_changes: dict[str, Any] = {}
 
 
-class Output(Frozen):
-    """A final output, or a tool's.
-
-    Attributes:
-        kind: `"text"`: `text` is it; `"typed"`: JSON of the agent's output type; `"value"`: JSON of any value.
-        item: Where the text is too long to be carried: the item, in stored form, whose text it is.
-    """
-
-    kind: Literal["text", "typed", "value"] = "text"
-    text: str = ""
-    item: dict[str, Any] | None = None
-
-
 class GuardrailInput(StepInput):
     """One question to a guardrail: may this pass?
 
@@ -266,81 +263,6 @@ class CallUserInput(StepInput):
     input_is_text: bool = False
 
 
-class FunctionResult(Frozen):
-    """One function tool's result, as `tool_use_behavior` gets it."""
-
-    tool: str
-    call_id: str
-    item: dict[str, Any]
-    is_value: bool = False
-
-
-class TranscriptName(Frozen):
-    """One of a run's transcripts: of the run or of an agent as a tool (`path`), as recorded (`epoch`), so long."""
-
-    path: str = ""
-    epoch: int = 0
-    count: int = 0
-
-
-class BuiltInput(Frozen):
-    """`input_builder`: what an agent as a tool is given; or why it cannot be."""
-
-    items: list[dict[str, Any]] = []
-    is_text: bool = True
-    tool_input: Any = None
-    problem: str = ""
-    problem_type: str = ""
-
-
-class ChosenOutput(Frozen):
-    """`tool_use_behavior`: whether the run ends with this output."""
-
-    is_final: bool = False
-    output: Output | None = None
-
-
-class HandedOff(Frozen):
-    """`on_handoff`: the agent that takes over, with the definitions that the snapshot lacks."""
-
-    agent: str
-    definitions: dict[str, AgentDefinition] = {}
-
-
-class EditedItem(Frozen):
-    """One item of an edited conversation: the one at `place` of the transcript, or a new one."""
-
-    place: int | None = None
-    item: dict[str, Any] | None = None
-    kind: Literal["input", "answer", "output", "value", "handoff", "handed_off"] = "answer"
-    agent: str = ""
-    target: str = ""
-
-
-class EditedHistory(Frozen):
-    """`handoff_input_filter`: what the next agent gets.
-
-    Attributes:
-        input: What counts as the run's input from now on.
-        before: What counts as said before this turn.
-        new: What counts as said in this turn.
-        shown: What the model gets instead of `before` and `new`; `None`: these.
-    """
-
-    input: list[EditedItem]
-    input_is_text: bool = False
-    before: list[EditedItem] = []
-    new: list[EditedItem] = []
-    shown: list[EditedItem] | None = None
-
-
-class HandledError(Frozen):
-    """`error_handler`: the final output that it made; none if it declined."""
-
-    output: Output | None = None
-    include_in_history: bool = True
-
-
 class CallUserOutput(Frozen):
     """What a function of the user said; the field of its role is set.
 
@@ -365,6 +287,3 @@ class HookOutput(Frozen):
     """What hooks changed in the context."""
 
     context_changes: dict[str, Any] = {}
-
-
-CallUserInput.model_rebuild()

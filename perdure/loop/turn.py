@@ -166,9 +166,8 @@ def merge_changes(state: LoopState, frame: Frame, changes: list[tuple[str, dict[
         state.context = context
         return
     text = (
-        f"With what {', '.join(dict.fromkeys(changed_by.values()))} changed in turn {frame.turn}, the context takes "
-        f"{size} bytes as JSON; at most {MAX_CONTEXT_BYTES} can travel. Keep large data in a store and only its key "
-        "in the context."
+        f"With what the calls of turn {frame.turn} changed, the context takes {size} bytes as JSON; at most "
+        f"{MAX_CONTEXT_BYTES} can travel. Keep large data in a store and only its key in the context."
     )
     state.root.failure = state.root.failure or Failure("ContextNotPortableError", text)
 

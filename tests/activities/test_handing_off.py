@@ -10,7 +10,8 @@ from temporalio.exceptions import ApplicationError
 
 from perdure.agent import Agent
 from perdure.contracts.run import PageEntry
-from perdure.contracts.steps import CallUserInput, CallUserOutput, EditedHistory, EditedItem, HandedOff, TranscriptName
+from perdure.contracts.said import EditedHistory, EditedItem, HandedOff, TranscriptName
+from perdure.contracts.steps import CallUserInput, CallUserOutput
 from perdure.handoff import Handoff, HandoffInputData, handoff
 from perdure.items import MessageOutputItem
 from perdure.run_config import RunConfig

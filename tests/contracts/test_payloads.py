@@ -13,7 +13,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
 from perdure import definition
-from perdure.contracts import messages, run, steps
+from perdure.contracts import messages, run, said, steps
 from perdure.contracts.converter import data_converter
 from perdure.definition import AgentDefinition, Frozen, Snapshot, ToolDefinition
 
@@ -45,6 +45,17 @@ APPROVAL = messages.ApprovalView(
 )
 CALL = messages.CallView(call_id="2.0", tool="look", phase="done", digest="ab", item=ITEM, output=ITEM)
 
+STEP: dict[str, Any] = {"root": "Support", "agent": "Support", "path": "1.0", "opened_by": ("Support", "ask")}
+TOOL_CALL = steps.ToolCall(**STEP, call_id="2.0", model_call_id="c1", tool="look", fingerprint="ab", context={"a": 1})
+OUTPUT = steps.Output(kind="value", text="[1]", item=ITEM)
+RESULT = steps.FunctionResult(tool="look", call_id="c1", item=ITEM, is_value=True)
+NAMED = steps.TranscriptName(path="1.0", epoch=1, count=3)
+BUILT = steps.BuiltInput(items=[ITEM], is_text=False, tool_input={"a": 1})
+CHOSEN = steps.ChosenOutput(is_final=True, output=OUTPUT)
+HANDED_OFF = steps.HandedOff(agent="B", definitions={"B": AGENT})
+EDITED = steps.EditedHistory(input=[said.EditedItem(place=0)], new=[said.EditedItem(item=ITEM, kind="output")])
+HANDLED = steps.HandledError(output=OUTPUT, include_in_history=False)
+
 # One of each model, with what an ordinary run puts into it.
 SAMPLES: list[Frozen] = [
     TOOL,
@@ -57,17 +68,38 @@ SAMPLES: list[Frozen] = [
     CURSOR,
     APPROVAL,
     CALL,
-    run.RunSettings(model="m", tool_output_format="str", approval_timeout_seconds=5.0),
+    run.RunSettings(config={"model": "m"}, tool_output_format="str", approval_timeout_seconds=5.0),
+    run.GuardrailView(kind="tool_input", source="tool", index=0, name="calm", agent="Support", output_info={"a": 1}),
+    definition.GuardrailDefinition(name="calm", parallel=True),
+    definition.RunRules(hooks=("on_agent_start",), max_parallel_tools=2),
+    definition.AgentToolDefinition(agent="Support", on_failure="raise"),
+    definition.HandoffDefinition(tool_name="transfer_to_b", wire={"type": "function"}, agent="B"),
+    definition.RetryDefinition(attempts=3),
     run.RunInput(agent="Support", snapshot=SNAPSHOT, input=[ITEM], max_turns=None, context={"a": 1}),
     run.PageRequest(start=5),
     run.RunOutcome(agent="Support", turns=1, usage=TOKENS, tail=PAGE, final_output="bye", context={"a": 1}),
-    steps.SnapshotInput(agent="Support", settings=run.RunSettings(model="m")),
+    steps.SnapshotInput(agent="Support", settings=run.RunSettings(group_id="g")),
     steps.SnapshotOutput(snapshot=SNAPSHOT),
-    steps.CallModelInput(agent="Support", definition="ab", turn=1, cursor=CURSOR, items=[ITEM], usage=TOKENS),
+    steps.StepInput(**STEP),
+    steps.CallModelInput(**STEP, definition="ab", turn=1, cursor=CURSOR, items=[ITEM], usage=TOKENS),
     steps.CallModelOutput(items=[ITEM], usage=TOKENS, disabled=["look"]),
-    steps.ToolCall(call_id="2.0", model_call_id="c1", agent="Support", tool="look", fingerprint="ab", context={"a": 1}),
+    TOOL_CALL,
     steps.CallToolOutput(item=ITEM, is_value=True, context_changes={"a": 2}),
-    steps.JudgeCallOutput(needs_approval=True),
+    OUTPUT,
+    steps.GuardrailInput(**STEP, kind="output", source="run", index=0, name="calm", output=OUTPUT),
+    steps.GuardrailOutput(behavior="reject", message="no", output_info={"a": 1}),
+    steps.HookInput(**STEP, event="on_tool_end", call=TOOL_CALL, output=OUTPUT),
+    steps.HookOutput(context_changes={"a": 2}),
+    RESULT,
+    NAMED,
+    steps.CallUserInput(**STEP, role="tool_use_behavior", results=[RESULT], transcript=NAMED),
+    BUILT,
+    CHOSEN,
+    HANDED_OFF,
+    EDITED,
+    *EDITED.input,
+    HANDLED,
+    steps.CallUserOutput(built=BUILT, chosen=CHOSEN, handed_off=HANDED_OFF, edited=EDITED, handled=HANDLED),
     messages.DecisionMessage(call_id="2.0", by="ana", always=True),
     messages.UpdateMessage(call_id="2.0", decision="approve"),
     messages.Receipt(call_id="2.0", verdict="accepted", explanation="Call 2.0 is approved."),
@@ -103,7 +135,7 @@ def models(module: ModuleType) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("module", [definition, run, steps, messages], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [definition, run, said, steps, messages], ids=lambda module: module.__name__)
 def test_every_model_has_a_sample_here(module: ModuleType) -> None:
     assert [each for each in models(module) if each not in BY_NAME] == []
 

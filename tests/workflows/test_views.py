@@ -6,253 +6,147 @@ from datetime import UTC, datetime
 
 import pytest
 
-from perdure.contracts.run import PageRequest, Tokens, TranscriptPage
-from perdure.loop.absorb import absorb
-from perdure.loop.records import Failure, Transcript
+from perdure.agent import Agent
+from perdure.contracts.run import PageRequest, Tokens
+from perdure.loop.decisions import decide
+from perdure.loop.records import Decision, Failure
+from perdure.loop.settle import settle
 from perdure.loop.state import LoopState
 from perdure.loop.steps import OutcomeUnknown, StepFailed
 from perdure.transcript import chain
-from perdure.usage import Usage
-from tests.loop.runs import (
-    ORIGIN,
-    answer,
-    approve,
-    call,
-    message,
-    open_run,
-    refusal,
-    reject,
-    run_tool,
-    said,
-    start_all,
-)
-from workflows.views import approvals_of, details_of, outcome_of, page_of, status_of, timer_summary
+from tests.loop.runs import answer, answered, call, message, open_run, play, steps, tool
+from workflows.pages import outcome_of, page_of
+from workflows.views import approvals_of, details_of, status_of, timer_summary
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC).timestamp()
 
 
-def long_run(turns: int, text: str = "done") -> LoopState:
-    state = open_run(max_turns=None)
-    for turn in range(1, turns + 1):
-        answer(state, call(id=f"c{turn}"), response_id=f"resp_{turn}")
-        run_tool(state, f"{turn}.0", text)
+def long_run(turns: int, text: str = "bye") -> LoopState:
+    state = open_run(Agent(name="Support", tools=[tool("look")]), max_turns=None)
+    calls = [[call("look", call_id=f"c{turn}")] for turn in range(turns)]
+    play(state, {"Support": [*calls, [message(text)]]})
     return state
 
 
-def waiting_run(name: str = "pay", arguments: str = '{"amount": 5}') -> LoopState:
-    state = open_run()
-    answer(state, message("I will pay."), call(name, arguments), now=NOON)
+def waiting_run(arguments: str = '{"amount": 5}', count: int = 1) -> LoopState:
+    state = open_run(Agent(name="Support", tools=[tool("pay", needs_approval=True)]))
+    calls = [call("pay", arguments, f"c{number}") for number in range(count)]
+    answer(state, steps(state)[0], answered(message("I will pay."), *calls))
+    for each in state.root.calls:
+        each.since = NOON
     return state
 
 
 def test_a_page_holds_the_items_asked_for() -> None:
-    state = long_run(3)
-    page = page_of(state, PageRequest(start=2, upto=4), 10_000)
-    assert (page.first, [entry.item for entry in page.entries]) == (2, said(state)[2:4])
+    page = page_of(long_run(3), PageRequest(start=2, upto=4), 10_000)
     assert [(entry.kind, entry.turn) for entry in page.entries] == [("output", 1), ("answer", 2)]
-    assert page.count == 7
+    assert (page.first, page.count) == (2, 8)
 
 
 def test_a_page_can_be_checked_against_the_chain() -> None:
     state = long_run(3)
     page = page_of(state, PageRequest(start=2), 10_000)
-    assert page.before == state.transcript.digest_at(2)
-    assert chain(page.before, [entry.data for entry in state.transcript.entries[2:]]) == page.digest
+    assert page.before == state.root.record.digest_at(2)
+    assert chain(page.before, [entry.data for entry in state.root.record.entries[2:]]) == page.digest
 
 
-def test_a_page_ends_before_it_would_exceed_the_limit() -> None:
+def test_a_page_holds_as_many_items_as_the_limit_but_at_least_one() -> None:
     state = long_run(3)
-    sizes = [len(entry.data) for entry in state.transcript.entries]
-    assert len(page_of(state, PageRequest(), sum(sizes[:3])).entries) == 3
-    assert len(page_of(state, PageRequest(), sum(sizes[:3]) - 1).entries) == 2
+    assert len(page_of(state, PageRequest(), 1).entries) == 1
+    assert 1 < len(page_of(state, PageRequest(), 300).entries) < 8
 
 
-def test_a_page_holds_at_least_one_item_so_that_reading_goes_on() -> None:
-    assert len(page_of(long_run(1), PageRequest(), 1).entries) == 1
+@pytest.mark.parametrize(("start", "upto"), [(-5, 0), (8, None), (99, 100)])
+def test_a_page_beyond_the_transcript_is_empty(start: int, upto: int | None) -> None:
+    assert page_of(long_run(3), PageRequest(start=start, upto=upto), 10_000).entries == []
 
 
-def test_pages_one_after_another_are_the_whole_transcript_and_tell_each_response_once() -> None:
-    state = long_run(5, "x" * 50)
-    pages: list[TranscriptPage] = []
-    while not pages or pages[-1].first + len(pages[-1].entries) < pages[-1].count:
-        start = pages[-1].first + len(pages[-1].entries) if pages else 0
-        pages.append(page_of(state, PageRequest(start=start), 300))
-    assert len(pages) > 2
-    assert [entry.item for page in pages for entry in page.entries] == said(state)
-    assert [response.turn for page in pages for response in page.responses] == [1, 2, 3, 4, 5]
+def test_a_transcript_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="No agent runs as a tool"):
+        page_of(long_run(1), PageRequest(path="1.0"), 10_000)
+    with pytest.raises(ValueError, match="was edited since"):
+        page_of(long_run(1), PageRequest(epoch=7), 10_000)
 
 
-@pytest.mark.parametrize(
-    ("wanted", "first", "count"),
-    [
-        (PageRequest(start=-5), 0, 3),
-        (PageRequest(start=99), 3, 0),
-        (PageRequest(start=2, upto=1), 2, 0),
-        (PageRequest(start=1, upto=99), 1, 2),
-    ],
-)
-def test_a_page_of_items_that_there_are_not_is_as_long_as_it_can_be(
-    wanted: PageRequest, first: int, count: int
-) -> None:
-    page = page_of(long_run(1), wanted, 10_000)
-    assert (page.first, len(page.entries)) == (first, count)
+def test_an_outcome_has_the_answer_and_the_usage() -> None:
+    outcome = outcome_of(long_run(1))
+    assert (outcome.final_output, outcome.turns, outcome.agent) == ("bye", 2, "Support")
+    assert outcome.usage == Tokens(requests=2, input=20, output=10)
+    assert outcome.requests == [(10, 5, 0, 0)] * 2
 
 
-def test_a_response_without_items_is_told_with_the_last_page() -> None:
-    state = open_run()
-    answer(state)
-    assert [response.count for response in page_of(state, PageRequest(), 10_000).responses] == [0]
+def test_a_long_answer_is_left_to_the_transcript() -> None:
+    outcome = outcome_of(long_run(0, "x" * 100_000))
+    assert outcome.final_output is None
+    assert len(outcome.tail.entries) == 2
 
 
-def test_an_outcome_has_the_answer_the_usage_and_the_context() -> None:
-    state = open_run(context={"a": 1})
-    answer(state, message("bye"), usage=Usage.of_request(10, 5))
+def test_an_outcome_carries_the_last_items_that_fit() -> None:
+    outcome = outcome_of(long_run(3, "x" * 200_000))
+    assert outcome.tail.first + len(outcome.tail.entries) == outcome.tail.count
+    assert sum(len(entry.model_dump_json()) for entry in outcome.tail.entries) < 300_000
+
+
+def test_a_failure_tells_which_turns_were_completed() -> None:
+    state = open_run(Agent(name="Support", tools=[tool("look")]))
+    answer(state, steps(state)[0], answered(call("look")))
+    answer(state, steps(state)[0], StepFailed(Failure("UserError", "broken")))
     outcome = outcome_of(state)
-    assert (outcome.final_output, outcome.agent, outcome.turns, outcome.context) == ("bye", "Support", 1, {"a": 1})
-    assert outcome.usage == Tokens(requests=1, input=10, output=5)
-    assert [entry.item for entry in outcome.tail.entries] == said(state)
+    assert (outcome.settled_items, outcome.settled_turns, outcome.tail.count) == (1, 0, 2)
+    assert status_of(state, []).why == "UserError: broken"
 
 
-def test_an_outcomes_tail_is_the_last_items_that_256_kib_hold() -> None:
-    state = long_run(20, "x" * 20_000)
-    tail = outcome_of(state).tail
-    kept = state.transcript.entries[tail.first :]
-    assert sum(len(entry.data) for entry in kept) <= 256 * 1024
-    assert sum(len(entry.data) for entry in kept) + len(state.transcript.entries[tail.first - 1].data) > 256 * 1024
-    assert (tail.first + len(tail.entries), tail.before) == (tail.count, state.transcript.digest_at(tail.first))
-
-
-def test_an_answer_of_more_than_64_kib_is_left_to_the_transcript() -> None:
-    state = open_run()
-    answer(state, message("x" * (64 * 1024 + 1)))
-    outcome = outcome_of(state)
-    assert (outcome.final_output, "final_output" in outcome.model_fields_set) == (None, False)
-
-
-def test_an_outcome_of_a_run_that_failed_tells_how_far_it_came() -> None:
-    state = long_run(2)
-    answer(state, call("nothing"))
-    outcome = outcome_of(state)
-    assert (outcome.turns, outcome.final_output, len(outcome.tail.entries)) == (2, None, 5)
-
-
-def test_an_approval_shows_what_a_person_must_know() -> None:
-    state = waiting_run()
-    (approval,) = approvals_of(state)
-    assert (approval.call_id, approval.tool, approval.arguments, approval.agent) == (
-        "1.0",
-        "pay",
-        '{"amount": 5}',
-        "Support",
-    )
-    assert approval.digest == state.calls[0].digest
+def test_an_approval_has_all_that_a_decision_needs() -> None:
+    (approval,) = approvals_of(waiting_run())
+    assert (approval.call_id, approval.tool, approval.arguments) == ("1.0", "pay", '{"amount": 5}')
     assert (approval.since, approval.expires) == ("2026-01-02T12:00:00+00:00", "2026-01-02T12:01:00+00:00")
+    assert approval.agent == "Support"
 
 
-def test_only_calls_that_wait_are_approvals() -> None:
-    state = open_run()
-    answer(state, call("look", id="c1"), call("pay", id="c2"), call("book", id="c3"))
-    assert [approval.call_id for approval in approvals_of(state)] == ["1.1"]
-    approve(state, "1.1")
-    assert approvals_of(state) == []
+def test_many_long_approvals_fit_a_page_together() -> None:
+    approvals = approvals_of(waiting_run(f'"{"x" * 20_000}"', 20))
+    assert len(approvals) == 20
+    assert sum(len(each.model_dump_json()) for each in approvals) < 1024 * 1024
 
 
-def phase(state: LoopState) -> tuple[str, str]:
-    status = status_of(state, [])
-    return status.phase, status.why
+def test_a_run_that_waits_says_for_what() -> None:
+    status = status_of(waiting_run(), [])
+    assert (status.phase, status.why) == ("waiting for approval", "Waits for a decision about 1.0 (pay).")
+    assert [(view.call_id, view.phase, view.agent) for view in status.calls] == [("1.0", "waiting", "Support")]
 
 
-def test_the_status_says_what_the_run_does_and_why() -> None:
-    unnamed = LoopState("Support", Transcript(ORIGIN))
-    assert phase(unnamed) == ("starting", "A worker takes the snapshot of agent 'Support'.")
-    state = open_run()
-    start_all(state)
-    assert phase(state) == ("calling model", "Turn 1: waits for the model of Support.")
-    state = open_run()
-    answer(state, call("look", id="c1"), call("pay", id="c2"))
-    start_all(state)
-    assert phase(state) == ("running tools", "Runs tool.1.0. Also waits for a decision about 1.1 (pay).")
-    run_tool(state, "1.0")
-    assert phase(state) == ("waiting for approval", "Waits for a decision about 1.1 (pay).")
-    reject(state, "1.1")
-    assert phase(state) == ("calling model", "Turn 2: waits for the model of Support.")
-    answer(state, message("bye"))
-    assert phase(state) == ("finished", "The run has its result.")
+def test_a_run_that_asks_its_model_says_so() -> None:
+    assert status_of(open_run(Agent(name="Support")), []).phase == "calling model"
+    assert status_of(long_run(0), []).phase == "finished"
 
 
-def test_the_status_of_a_run_that_failed_names_the_error() -> None:
-    state = open_run()
-    answer(state, refusal("no"))
-    assert phase(state) == ("failed", "ModelRefusalError: no")
-
-
-def test_the_status_tells_who_decided_what_and_when() -> None:
+def test_a_decision_is_told_with_who_and_when() -> None:
     state = waiting_run()
-    reject(state, "1.0", by="ana", reason="too much", at=NOON)
+    decide(state, "1.0", Decision(False, "ana", "too much", at=NOON), None)
+    settle(state, NOON)
     assert status_of(state, []).decided == {"1.0": "rejected by ana at 2026-01-02T12:00:00+00:00: too much"}
 
 
-def test_the_status_lists_unknown_outcomes_and_messages_that_changed_nothing() -> None:
+def test_an_unknown_outcome_is_told() -> None:
     state = waiting_run()
-    approve(state, "1.0")
-    start_all(state)
-    absorb(state, "tool.1.0", "1.0", OutcomeUnknown(), NOON)
-    status = status_of(state, ["approve '9.9': unknown call"])
-    assert (status.unknown_outcomes, status.ignored) == (["1.0"], ["approve '9.9': unknown call"])
+    decide(state, "1.0", Decision(True), None)
+    settle(state, NOON)
+    answer(state, steps(state)[0], OutcomeUnknown())
+    assert status_of(state, []).unknown_outcomes == ["1.0"]
 
 
-def test_the_status_shows_the_open_turns_calls_with_their_outputs() -> None:
-    state = open_run()
-    answer(state, call("look", id="c1"), call("pay", id="c2"))
-    run_tool(state, "1.0", '{"a":1}', is_value=True)
-    done, waiting = status_of(state, []).calls
-    assert (done.call_id, done.phase, done.output_is_value) == ("1.0", "done", True)
-    assert (done.output or {})["output"] == '{"a":1}'
-    assert (waiting.call_id, waiting.phase, waiting.output) == ("1.1", "waiting", None)
+def test_the_page_in_the_ui_shows_the_exact_message_to_send() -> None:
+    details = details_of(waiting_run(), ["signal 'x': unknown"])
+    assert '{"call_id": "1.0", "by": "your name", "digest": ' in details
+    assert "I will pay." in details
+    assert "Messages that changed nothing" in details
 
 
-def test_a_timer_is_named_after_its_call() -> None:
+def test_what_others_wrote_is_shown_as_it_is() -> None:
+    details = details_of(long_run(0, "[click](http://x) **now**"), [])
+    assert r"\[click\](http://x) \*\*now\*\*" in details
+
+
+def test_the_timeline_names_the_approval() -> None:
     assert timer_summary(waiting_run(), "1.0") == "approval 1.0: pay"
-    assert timer_summary(waiting_run(), "9.9") == "approval 9.9"
-
-
-def test_the_details_show_the_exact_message_to_send() -> None:
-    state = waiting_run()
-    details = details_of(state, [])
-    digest = state.calls[0].digest
-    assert f'{{"call_id": "1.0", "by": "your name", "digest": "{digest}"}}' in details
-    assert '```json\n{"amount": 5}\n```' in details
-    assert "**Support** · waiting for approval · turn 1 of 10 · 1 requests, 10 tokens in, 5 out" in details
-    assert "> I will pay." in details
-
-
-def test_the_details_of_a_finished_run_have_its_last_message_and_decisions() -> None:
-    state = waiting_run()
-    reject(state, "1.0", by="ana", at=NOON)
-    answer(state, message("Nothing was paid."))
-    details = details_of(state, ["reject: two values"])
-    assert "> Nothing was paid." in details
-    assert "- 1.0 rejected by ana at 2026-01-02T12:00:00+00:00" in details
-    assert "- reject: two values" in details
-
-
-def test_what_was_said_cannot_change_how_the_details_look() -> None:
-    state = waiting_run(arguments='{"a": "``` # Approved"}')
-    state.failure = Failure("UserError", "line\n# heading <b>")
-    details = details_of(state, ["<script>\n# x"])
-    assert "\n# " not in details
-    assert "<script>" not in details
-    assert details.count("```") == 4
-
-
-def test_a_long_message_is_shown_up_to_600_characters() -> None:
-    state = open_run()
-    answer(state, message("x" * 5000))
-    assert "> " + "x" * 600 + "… (5000 characters)" in details_of(state, []).splitlines()
-
-
-def test_a_step_that_failed_is_told_once() -> None:
-    state = open_run()
-    start_all(state)
-    absorb(state, "model.1", None, StepFailed(Failure("StepLost", "lost")), NOON)
-    assert details_of(state, []).count("StepLost: lost") == 1
+    assert timer_summary(long_run(0), "9.9") == "approval 9.9"
