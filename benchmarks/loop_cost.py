@@ -16,15 +16,17 @@ from benchmarks.job import QUESTION, Job, take_sample
 from perdure import RunConfig
 from perdure.canonical import canonical
 from perdure.contracts.converter import data_converter
-from perdure.contracts.run import Tokens
-from perdure.contracts.steps import CallModelInput, CallModelOutput, CallToolOutput, Cursor, ToolCall
-from perdure.definition import snapshot
+from perdure.contracts.run import RunSettings, Tokens
+from perdure.contracts.steps import CallModelOutput, CallToolOutput, ToolCall
 from perdure.loop.absorb import absorb, started
+from perdure.loop.frames import begin
 from perdure.loop.plan import plan
 from perdure.loop.records import Transcript
-from perdure.loop.state import LoopState
+from perdure.loop.settle import settle
+from perdure.loop.state import Frame, LoopState
 from perdure.loop.steps import CallModel, CallTool, Finish, Outcome, Start, Step
 from perdure.rooms import load_room
+from perdure.snapshot import snapshot
 
 _converter = data_converter.payload_converter
 
@@ -49,12 +51,15 @@ def _run_cpu_seconds(job: Job, answers: list[_Answers]) -> float:
     taken = snapshot(bench_agent(), RunConfig(model=job.model))
     transcript = Transcript("00" * 32)
     transcript.append(canonical({"content": QUESTION, "role": "user"}), "input", taken.start, 0)
-    state = LoopState(taken.start, transcript, snapshot=taken, agent=taken.start, max_turns=None)
+    frame = Frame("", taken.start, taken.rules, record=transcript, shown=transcript, max_turns=None)
+    state = LoopState(taken.start, frame, snapshot=taken)
     began = time.process_time()
+    begin(state, frame)
+    settle(state, 0.0)
     _drive(state, answers)
     spent = time.process_time() - began
-    if state.turn != job.turns or state.failure is not None:
-        raise RuntimeError(f"The loop ended after {state.turn} turns instead of {job.turns}: {state.failure}")
+    if frame.turn != job.turns or state.failure is not None:
+        raise RuntimeError(f"The loop ended after {frame.turn} turns instead of {job.turns}: {state.failure}")
     return spent
 
 
@@ -69,54 +74,48 @@ def _drive(state: LoopState, answers: list[_Answers]) -> None:
 
 
 def _do(state: LoopState, step: Step, answers: list[_Answers]) -> None:
+    frame = state.root
     match step:
-        case CallModel(step_id, turn):
-            _converter.to_payload(_model_input(state, turn))
-            started(state, step_id)
-            absorb(state, step_id, None, _outcome(answers[turn - 1].model, CallModelOutput), 0.0)
-        case CallTool(step_id, call_id):
-            _converter.to_payload(_tool_input(state, call_id))
-            started(state, step_id)
-            payload = answers[state.turn - 1].tool
+        case CallModel():
+            _converter.to_payload(_inputs().model_input(state, frame, step, RunSettings()))
+            started(state, step)
+            absorb(state, step, _outcome(step, answers[step.turn - 1].model, CallModelOutput))
+        case CallTool():
+            _converter.to_payload(_tool_input(state, step.call_id))
+            started(state, step)
+            payload = answers[frame.turn - 1].tool
             if payload is None:
-                raise RuntimeError(f"The answer of turn {state.turn} makes no call.")
-            absorb(state, step_id, call_id, _outcome(payload, CallToolOutput), 0.0)
+                raise RuntimeError(f"The answer of turn {frame.turn} makes no call.")
+            absorb(state, step, _outcome(step, payload, CallToolOutput))
         case _:
             raise TypeError(f"The loop asks for {step}, which this job never leads to.")
+    settle(state, 0.0)
 
 
-def _outcome(payload: Payload, result_type: type[Any]) -> Outcome:
-    return _outcome_of()(_converter.from_payload(payload, result_type))
+def _outcome(step: Step, payload: Payload, result_type: type[Any]) -> Outcome:
+    return _outcome_of()(step, _converter.from_payload(payload, result_type), "", "")
 
 
 @functools.cache
-def _outcome_of() -> Callable[[Any], Outcome]:
+def _outcome_of() -> Callable[..., Outcome]:
     return load_room("workflows.outcomes").success
 
 
-def _model_input(state: LoopState, turn: int) -> CallModelInput:
-    transcript = state.transcript
-    count, base = len(transcript.entries), transcript.sent
-    cursor = Cursor(
-        origin=transcript.origin,
-        digest=transcript.digest_at(count),
-        count=count,
-        base=transcript.digest_at(base),
-        base_count=base,
-    )
-    items = [json.loads(entry.data) for entry in transcript.entries[base:]]
-    return CallModelInput(agent=state.agent, definition=state.definition.digest, turn=turn, cursor=cursor, items=items)
+@functools.cache
+def _inputs() -> Any:
+    return load_room("workflows.inputs")
 
 
 def _tool_input(state: LoopState, call_id: str) -> ToolCall:
     call = state.call(call_id)
-    if call is None:
+    if call is None or call.tool is None:
         raise RuntimeError(f"Call {call_id} is not open.")
     return ToolCall(
+        root=state.agent_name,
+        agent=state.root.agent,
         call_id=call.id,
         model_call_id=call.model_call_id,
-        agent=state.agent,
-        tool=call.tool.name,
+        tool=call.name,
         fingerprint=call.tool.fingerprint,
         arguments=call.arguments,
     )

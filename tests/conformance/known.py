@@ -15,17 +15,24 @@ _FAILED = re.compile(r"(An error occurred while running the tool\. Please try ag
 
 def without_known(agents: dict[str, Any], perdure: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both outcomes without what is known to differ."""
-    return _plain(_paired(agents, perdure)), _plain(_paired(perdure, agents))
+    return _plain(_comparable(agents, agents, perdure)), _plain(_comparable(perdure, agents, perdure))
 
 
-def _paired(mine: Any, other: Any) -> Any:
-    """Run data only where both sides have it: the SDK leaves it out where it hides texts, we never do."""
-    if isinstance(mine, dict) and isinstance(other, dict):
-        return {
-            key: None if key == "run_data" and None in (value, other.get(key)) else _paired(value, other.get(key))
-            for key, value in mine.items()
-        }
-    return mine
+def _comparable(side: Any, agents: Any, perdure: Any) -> Any:
+    """One of the sides without run data that cannot be compared."""
+    if not (isinstance(side, dict) and isinstance(agents, dict) and isinstance(perdure, dict)):
+        return side
+    found: dict[str, Any] = {}
+    for key, value in side.items():
+        theirs, ours = agents.get(key), perdure.get(key)
+        dropped = key == "run_data" and _is_known_to_lack(theirs, ours)
+        found[key] = None if dropped else _comparable(value, theirs, ours)
+    return found
+
+
+def _is_known_to_lack(theirs: Any, ours: Any) -> bool:
+    """The SDK leaves run data out where it hides texts; ours has none for a run that is refused before it starts."""
+    return theirs is None or (ours is None and not theirs["responses"] and not theirs["new_items"])
 
 
 def _plain(value: Any) -> Any:
