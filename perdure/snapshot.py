@@ -231,12 +231,15 @@ def _tool_use(agent: Agent[Any]) -> dict[str, Any]:
 
 
 def _guardrails(guardrails: list[Any] | None) -> tuple[GuardrailDefinition, ...]:
-    return tuple(
-        GuardrailDefinition(
-            name=each.get_name(), **({"parallel": True} if getattr(each, "run_in_parallel", False) else {})
-        )
-        for each in guardrails or []
-    )
+    return tuple(_guardrail(each) for each in guardrails or [])
+
+
+def _guardrail(guardrail: Any) -> GuardrailDefinition:
+    function: Any = guardrail.guardrail_function
+    if not callable(function):
+        raise UserError(f"Guardrail function must be callable, got {function!r:.100}; give one to {guardrail!r:.100}.")
+    extras: dict[str, Any] = {"parallel": True} if getattr(guardrail, "run_in_parallel", False) else {}
+    return GuardrailDefinition(name=guardrail.get_name(), **extras)
 
 
 def _rules(config: RunConfig, hooks: Any | None, error_handlers: dict[str, Any] | None) -> RunRules:

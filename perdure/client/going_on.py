@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +38,9 @@ def state_of_wait(
     state = thaw(saved.frozen or {})
     conflicts: list[str] = []
     for call_id, draft in drafts.items():
-        decision = Decision(draft.approve, reason=draft.reason, always=draft.always, at=time.time())
+        call = state.call(call_id)
+        since = call.since if call is not None else 0.0  # not the time of now: the same state is the same run
+        decision = Decision(draft.approve, reason=draft.reason, always=draft.always, at=since)
         ruling = decide(state, call_id, decision, draft.digest)
         if ruling.verdict not in ("accepted", "repeated"):
             conflicts.append(ruling.explanation)

@@ -44,7 +44,6 @@ DIFFERENCES: dict[str, str] = {
     "a retry policy of one's own": _ATTEMPTS,
     "a refused model call of a kept conversation is repeated": _ATTEMPTS,
     "a slow guardrail that trips before the second turn": "no tool of turn 1 starts before its guardrails have passed",
-    "a guardrail that cannot be called": "it is found out when it is asked, beside the first model call",
     "start hooks after a wait": "the run has never stopped, so its agent does not start again",
     "a new context after a wait": "a run keeps its context's state; a new object lends its resources only",
     "input that is added to a waiting run": "`RunState.add_input` comes with speaking to a run under way",

@@ -237,8 +237,9 @@ async def test_a_rule_that_raises_ends_the_run() -> None:
         """Pay."""
         return "paid"
 
-    with pytest.raises(LookupError, match="no rule today"):
+    with pytest.raises(UserError, match="Error running tool pay: no rule today") as raised:
         await Runner.run(scripted(tool_call("pay", {}), tools=[pay]), "pay")
+    assert isinstance(raised.value.__cause__, LookupError)
 
 
 async def test_the_pause_has_finished_siblings_and_the_waiting_calls_in_their_places() -> None:
