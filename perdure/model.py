@@ -139,7 +139,6 @@ class ModelRequest:
         prompt: A prompt that the provider keeps: its id, version and variables.
         prompt_cache_key: Names requests that begin alike; one that the settings give wins.
         is_repeated: Whether an earlier attempt may have sent this very request.
-        conversation_tail: The id of the last item that the provider's conversation is known to hold.
     """
 
     model: str | None
@@ -154,7 +153,6 @@ class ModelRequest:
     prompt: dict[str, Any] | None = None
     prompt_cache_key: str | None = None
     is_repeated: bool = False
-    conversation_tail: str | None = None
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,6 @@ def _kept(frame: Frame) -> dict[str, Any]:
     if kept is None:
         return {}
     values = {"previous_response_id": kept.previous_response_id, "conversation_id": kept.conversation_id}
-    if kept.conversation_id is not None and kept.delivered:
-        item: dict[str, Any] = json.loads(frame.shown.entries[kept.delivered - 1].data)
-        values["conversation_tail"] = item.get("id")
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import quote
 
-from openai import AsyncAPIResponse, AsyncOpenAI
+from openai import APIStatusError, AsyncAPIResponse, AsyncOpenAI
 
 from perdure.errors import ConversationStateUnknown
 from perdure.model import ModelAnswer, ModelRequest
@@ -21,28 +21,29 @@ from perdure.usage import Usage
 from .openai_answers import json_object
 
 PAGE_ITEMS = 100  # the API's own limit
-MAX_PAGES = 20
 _ANSWER_ITEMS = 200  # more than an answer has; read beside the request's own items
+_DOES_NOT_TELL = (404, 405, 501)  # no such conversation, or a server that keeps none that can be listed
 _INPUT_ROLES = frozenset({"user", "system", "developer"})
 
 
 async def adopt(client: AsyncOpenAI, request: ModelRequest) -> ModelAnswer | None:
     """The answer to this very request that the conversation holds already, or None if the request did not arrive.
 
-    Without `request.conversation_tail` a request of messages alone is taken for arrived if the conversation ends in
-    the same messages and an answer, which a caller that says the same thing twice could have done before.
+    A request of messages alone is taken for arrived if the conversation ends in the same messages and an answer, which a
+    caller that says the same thing twice could have done before.
 
     Raises:
-        ConversationStateUnknown: The conversation holds part of the request, or all of it without an answer.
+        ConversationStateUnknown: The conversation holds part of the request, or all of it without an answer, or the
+            provider does not tell.
     """
-    conversation_id, tail = request.conversation_id or "", request.conversation_tail
+    conversation_id = request.conversation_id or ""
     sent = [_mark(json.loads(item)) for item in request.input]
-    held = await conversation_items(client, conversation_id, until=tail, limit=len(sent) + _ANSWER_ITEMS)
-    if tail is not None:
-        ids = [item.get("id") for item in held]
-        if tail not in ids:
-            raise _unknown(conversation_id, f"its newest {len(held)} items do not hold {tail!r}, the last one known")
-        held = held[ids.index(tail) + 1 :]
+    try:
+        held = await conversation_items(client, conversation_id, len(sent) + _ANSWER_ITEMS)
+    except APIStatusError as error:
+        if error.status_code not in _DOES_NOT_TELL:
+            raise
+        raise _unknown(conversation_id, f"the provider does not list the items: {error}") from None
     answer = _behind(sent, held)
     if answer:
         return ModelAnswer(items=answer, usage=Usage(requests=1))
@@ -54,29 +55,18 @@ async def adopt(client: AsyncOpenAI, request: ModelRequest) -> ModelAnswer | Non
     return None
 
 
-async def conversation_items(
-    client: AsyncOpenAI, conversation_id: str, *, until: str | None = None, limit: int = PAGE_ITEMS
-) -> list[dict[str, Any]]:
-    """A conversation's newest items, the oldest of them first.
-
-    Args:
-        client: Of the account that has the conversation.
-        conversation_id: Its id.
-        until: Read back to the item with this id, however many there are (at most 2,000).
-        limit: Without `until`: about so many.
-    """
+async def conversation_items(client: AsyncOpenAI, conversation_id: str, limit: int) -> list[dict[str, Any]]:
+    """A conversation's newest items, about `limit` of them, the oldest of them first."""
     newest_first: list[dict[str, Any]] = []
-    for _ in range(MAX_PAGES):
+    while True:
         params: dict[str, Any] = {"order": "desc", "limit": PAGE_ITEMS}
         if newest_first:
             params["after"] = newest_first[-1].get("id")
         page = await _page(client, conversation_id, params)
         items = cast("list[dict[str, Any]]", page.get("data") or [])
         newest_first += items
-        found = any(item.get("id") == until for item in items) if until else len(newest_first) >= limit
-        if found or not items or not page.get("has_more"):
-            break
-    return newest_first[::-1]
+        if len(newest_first) >= limit or not items or not page.get("has_more"):
+            return newest_first[::-1]
 
 
 async def _page(client: AsyncOpenAI, conversation_id: str, params: dict[str, Any]) -> dict[str, Any]:

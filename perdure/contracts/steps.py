@@ -110,7 +110,6 @@ class CallModelInput(StepInput):
         omit_reasoning_ids: Whether reasoning items after the first `input_count` items go without their ids.
         previous_response_id: The provider keeps the conversation up to this answer.
         conversation_id: The provider keeps the conversation under this id.
-        conversation_tail: The id of the last item that the provider is known to have.
     """
 
     definition: str
@@ -123,7 +122,6 @@ class CallModelInput(StepInput):
     input_count: int = 0
     previous_response_id: str | None = None
     conversation_id: str | None = None
-    conversation_tail: str | None = None
     prompt_cache_key: str | None = None
 
 

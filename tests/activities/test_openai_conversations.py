@@ -25,60 +25,57 @@ CALLS = [{"type": "function_call", "id": "fc_2", "call_id": "c2", "name": "add",
 ANSWER = [{"type": "reasoning", "id": "rs_1", "summary": []}, text_item("hello")]
 
 
-async def repeated(server: Loopback, input: list[Any], held: list[Any], tail: str | None = None) -> ModelAnswer:
+async def repeated(server: Loopback, input: list[Any], held: list[Any]) -> ModelAnswer:
     server.reply({"object": "list", "data": held[::-1], "has_more": False})
     server.reply(completed([text_item("sent")]))
     request = ModelRequest(
         "m", None, [canonical(item) for item in input], [], ModelSettings(),
-        conversation_id="conv_1", is_repeated=True, conversation_tail=tail,
+        conversation_id="conv_1", is_repeated=True,
     )  # fmt: skip
     return await OpenAIResponses(server.client()).respond(request)
 
 
 @pytest.mark.parametrize(
-    ("input", "held", "tail"),
+    ("input", "held"),
     [
-        ([HI], [HELD_HI, *ANSWER], None),
-        (OUTPUTS, [HELD_HI, *CALLS, *HELD_OUTPUTS, *ANSWER], None),
-        ([HI], [HELD_HI, {**text_item("before"), "id": "msg_b"}, HELD_HI, *ANSWER], "msg_b"),
+        ([HI], [HELD_HI, *ANSWER]),
+        (OUTPUTS, [HELD_HI, *CALLS, *HELD_OUTPUTS, *ANSWER]),
     ],
 )
-async def test_an_answer_that_the_conversation_holds_is_adopted(input: Any, held: Any, tail: str | None) -> None:
+async def test_an_answer_that_the_conversation_holds_is_adopted(input: Any, held: Any) -> None:
     async with Loopback() as server:
-        answer = await repeated(server, input, held, tail)
+        answer = await repeated(server, input, held)
     assert answer.items == ANSWER
     assert [one.path for one in server.received] == ["/v1/conversations/conv_1/items"]
 
 
 @pytest.mark.parametrize(
-    ("input", "held", "tail"),
+    ("input", "held"),
     [
-        ([HI], [], None),
-        (OUTPUTS, [HELD_HI, *CALLS], None),
-        ([HI], [{**HELD_HI, "content": [{"type": "input_text", "text": "other"}]}, *ANSWER], None),
-        ([HI], [HELD_HI, *ANSWER], "msg_1"),
-        ([HI], [HELD_HI, *ANSWER, {**HELD_HI, "content": [{"type": "input_text", "text": "by another"}]}], None),
+        ([HI], []),
+        (OUTPUTS, [HELD_HI, *CALLS]),
+        ([HI], [{**HELD_HI, "content": [{"type": "input_text", "text": "other"}]}, *ANSWER]),
+        ([HI], [HELD_HI, *ANSWER, {**HELD_HI, "content": [{"type": "input_text", "text": "by another"}]}]),
     ],
 )
-async def test_a_request_that_did_not_arrive_is_sent(input: Any, held: Any, tail: str | None) -> None:
+async def test_a_request_that_did_not_arrive_is_sent(input: Any, held: Any) -> None:
     async with Loopback() as server:
-        answer = await repeated(server, input, held, tail)
+        answer = await repeated(server, input, held)
     assert answer.items == [text_item("sent")]
     assert server.received[1].body["conversation"] == "conv_1"
 
 
 @pytest.mark.parametrize(
-    ("input", "held", "tail"),
+    ("input", "held"),
     [
-        ([HI], [*ANSWER, HELD_HI], None),
-        (OUTPUTS, [*CALLS, HELD_OUTPUTS[0], *ANSWER], None),
-        ([HI], [HELD_HI, *ANSWER], "msg_gone"),
+        ([HI], [*ANSWER, HELD_HI]),
+        (OUTPUTS, [*CALLS, HELD_OUTPUTS[0], *ANSWER]),
     ],
 )
-async def test_a_conversation_that_does_not_tell_ends_the_run(input: Any, held: Any, tail: str | None) -> None:
+async def test_a_conversation_that_does_not_tell_ends_the_run(input: Any, held: Any) -> None:
     async with Loopback() as server:
         with pytest.raises(ConversationStateUnknown, match="conv_1"):
-            await repeated(server, input, held, tail)
+            await repeated(server, input, held)
     assert len(server.received) == 1
 
 
@@ -90,14 +87,27 @@ async def test_a_first_attempt_does_not_look() -> None:
     assert [one.path for one in server.received] == ["/v1/responses"]
 
 
-async def test_a_long_conversation_is_read_back_to_what_is_known() -> None:
+async def test_a_conversation_is_read_by_pages() -> None:
+    outputs = [{"type": "function_call_output", "call_id": f"c{number}", "output": "1"} for number in range(101)]
+    held = [{**output, "id": f"fco_{output['call_id']}"} for output in outputs]
+    newest_first = [*held, *ANSWER][::-1]
     async with Loopback() as server:
-        server.reply({"data": [*ANSWER[::-1], HELD_HI], "has_more": True})
-        server.reply({"data": [{**text_item("before"), "id": "msg_b"}], "has_more": True})
+        server.reply({"data": newest_first[:100], "has_more": True})
+        server.reply({"data": newest_first[100:], "has_more": False})
         request = ModelRequest(
-            "m", None, [canonical(HI)], [], ModelSettings(),
-            conversation_id="conv_1", is_repeated=True, conversation_tail="msg_b",
+            "m", None, [canonical(item) for item in outputs], [], ModelSettings(),
+            conversation_id="conv_1", is_repeated=True,
         )  # fmt: skip
         answer = await OpenAIResponses(server.client()).respond(request)
     assert answer.items == ANSWER
-    assert [one.query.get("after") for one in server.received] == [None, "msg_0"]
+    assert [one.query.get("after") for one in server.received] == [None, newest_first[99]["id"]]
+
+
+async def test_a_server_that_does_not_list_conversations_leaves_it_unknown() -> None:
+    async with Loopback() as server:
+        server.reply({"error": {"message": "no such path"}}, status=404)
+        request = ModelRequest(
+            "m", None, [canonical(HI)], [], ModelSettings(), conversation_id="conv_1", is_repeated=True
+        )
+        with pytest.raises(ConversationStateUnknown, match="does not list the items"):
+            await OpenAIResponses(server.client()).respond(request)

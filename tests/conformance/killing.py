@@ -71,9 +71,16 @@ async def outcome(killed: Killed, server: ModelServer, folder: Path, chance: ran
         await child.ended()
     said = child.outcome()
     return {
-        "ended": said["ended"], "log": unique(said["log"]), "killed": f"at request {at}, {delay:.3f} s after it",
+        "listed": side in server.listed, "ended": said["ended"], "log": unique(said["log"]), "killed": f"at request {at}, {delay:.3f} s after it",
         "requests": {name: requests_of(script) for name, script in sorted(scripts.items())},
     }  # fmt: skip
+
+
+def without_usage(value: Any) -> Any:
+    """An outcome without what was used: a conversation that the provider keeps does not tell it of an answer."""
+    if isinstance(value, dict):
+        return {name: without_usage(entry) for name, entry in value.items() if name != "usage"}
+    return [without_usage(entry) for entry in value] if isinstance(value, list) else value
 
 
 def arm(scripts: list[Script], at: int, delay: float, child: _Child) -> None:

@@ -53,10 +53,12 @@ class Script:
 
 
 class ModelServer:
-    """Speaks `/v1/responses` and `/v1/chat/completions` below a path for each side."""
+    """Speaks `/v1/responses`, `/v1/chat/completions` and `/v1/conversations/ID/items` below a path for each side."""
 
     def __init__(self) -> None:
         self.scripts: dict[tuple[str, str], Script] = {}
+        self.conversations: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self.listed: set[str] = set()  # sides that asked for a conversation's items
         self.on_any_request: Callable[[Script, int], None] = lambda script, turn: None
 
     async def __aenter__(self) -> ModelServer:
@@ -89,6 +91,8 @@ class ModelServer:
     async def _answer(
         self, side: str, request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        if "conversations/" in request.path:
+            return await _write(writer, 200, self._listed(side, request.path))
         script = self.scripts.get((side, str(request.body.get("model"))))
         if script is None:
             return await _write(writer, 404, {"error": {"message": f"no script for {request.body.get('model')!r}"}})
@@ -102,7 +106,22 @@ class ModelServer:
         if later.seconds and await _gone(reader, later.seconds):
             script.abandoned += 1
             return None
-        return await _write(writer, *_made(later, request, script.lane, turn))
+        status, said, sent_headers = _made(later, request, script.lane, turn)
+        if isinstance(request.body.get("conversation"), str):
+            self._keep(side, request.body, said.get("output", []))
+        return await _write(writer, status, said, sent_headers)
+
+    def _keep(self, side: str, body: dict[str, Any], answer: list[dict[str, Any]]) -> None:
+        """Adds a request's items and its answer to the conversation, as the provider does once the answer is complete."""
+        kept = self.conversations.setdefault((side, body["conversation"]), [])
+        given = body["input"] if isinstance(body["input"], list) else [{"role": "user", "content": body["input"]}]
+        kept += [{"id": f"item_{len(kept) + place}", **item} for place, item in enumerate([*given, *answer])]
+
+    def _listed(self, side: str, path: str) -> dict[str, Any]:
+        """A conversation's items, the newest first; all of them, which the API would give by pages."""
+        self.listed.add(side)
+        name = path.partition("conversations/")[2].partition("/")[0]
+        return {"object": "list", "data": self.conversations.get((side, name), [])[::-1], "has_more": False}
 
 
 def _made(later: Later, request: Received, lane: str, turn: int) -> tuple[int, dict[str, Any], dict[str, str]]:
