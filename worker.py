@@ -68,6 +68,7 @@ def _activities(client: Client, served: ServedAgents, blobs: BlobStore | None) -
         "call_model",
         "conversations",
         "definitions",
+        "seal_transcript",
         "snapshot_agents",
         "surroundings",
         "transcripts",
@@ -82,6 +83,7 @@ def _activities(client: Client, served: ServedAgents, blobs: BlobStore | None) -
         room["call_model"].CallModel(around, definitions, providers).call_model,
         room["user_steps"].UserSteps(around, room["transcripts"].Transcripts(client, blobs)).do,
         room["snapshot_agents"].SnapshotAgents(served, definitions).snapshot_agents,
+        room["seal_transcript"].SealTranscript(client, blobs).seal_transcript,
     ]
 
 

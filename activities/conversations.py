@@ -20,6 +20,7 @@ from perdure.blobs import BlobStore, load_item
 from perdure.canonical import encode
 from perdure.contracts.converter import data_converter
 from perdure.contracts.run import PageEntry, PageRequest, ResponseView, TranscriptPage
+from perdure.contracts.sealing import unsealed
 from perdure.contracts.steps import CALL_MODEL, CallModelInput, Cursor
 from perdure.transcript import chain
 
@@ -95,7 +96,8 @@ class Conversations:
         handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)
         try:
             wanted = PageRequest(path=path, epoch=cursor.epoch, upto=count)
-            stored = [encode(entry.item) for entry in (await ask_by_pages(handle, wanted, self._pull_timeout)).entries]
+            said = await ask_by_pages(handle, wanted, self._blobs, self._pull_timeout)
+            stored = [encode(entry.item) for entry in said.entries]
         except RPCError as error:
             _log.warning("run %s does not tell its transcript (%s); reading its history", workflow_id, error)
             stored = (await _from_history(handle, path, cursor.epoch))[:count]
@@ -132,29 +134,35 @@ class Said(NamedTuple):
 
 
 async def ask_by_pages(
-    handle: WorkflowHandle[Any, Any], wanted: PageRequest, answer_within: timedelta = timedelta(seconds=10)
+    handle: WorkflowHandle[Any, Any],
+    wanted: PageRequest,
+    blobs: BlobStore | None,
+    answer_within: timedelta = timedelta(seconds=10),
 ) -> Said:
-    """The items of a transcript up to `wanted.upto`, as the run itself tells them.
+    """The items of a transcript from `wanted.start` up to `wanted.upto`, as the run itself tells them.
 
     Raises:
         Unavailable: `TranscriptUnavailable` if the run did not answer; worth another attempt.
         RPCError: No worker or server answered.
+        UserError: A chunk of sealed items is missing or was changed.
     """
     said = Said([], [])
     upto = wanted.upto
-    while upto is None or len(said.entries) < upto:
-        asked = wanted.model_copy(update={"start": len(said.entries)})
+    while upto is None or wanted.start + len(said.entries) < upto:
+        place = wanted.start + len(said.entries)
+        asked = wanted.model_copy(update={"start": place})
         try:
             page = await handle.query("transcript", asked, result_type=TranscriptPage, rpc_timeout=answer_within)
         except WorkflowQueryFailedError as error:
             text = f"The run did not tell its transcript: {error}"
             raise Unavailable(text, type="TranscriptUnavailable") from None
+        page = await asyncio.to_thread(unsealed, page, blobs) if page.sealed else page
         known = {(each.agent, each.turn, each.first) for each in said.responses}
         said.responses.extend(each for each in page.responses if (each.agent, each.turn, each.first) not in known)
-        said.entries.extend(page.entries)
-        if not page.entries or len(said.entries) >= page.count:
+        said.entries.extend(page.entries[place - page.first :])
+        if not page.entries or wanted.start + len(said.entries) >= page.count:
             break
-    return said
+    return said if upto is None else said._replace(entries=said.entries[: upto - wanted.start])
 
 
 async def _from_history(handle: WorkflowHandle[Any, Any], path: str, epoch: int) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 from perdure.agent import Agent
@@ -15,6 +16,7 @@ from perdure.snapshot import Member, define_agent, key_of, live_handoffs
 from .edited_history import edited_history
 from .judging_calls import call_of
 from .live_tools import LiveTools
+from .rewriting import Before, rewritten
 from .surroundings import Surroundings, context_changes
 from .transcripts import Transcript, Transcripts
 
@@ -63,7 +65,8 @@ class HandingOff:
         if wanted is None and not asked.nest:
             raise AgentNotServed(f"Handoff {call.tool!r} of this worker has no input filter, nor has the run.")
         context = self._around.context(asked)
-        transcript = await self._transcripts.read(asked.transcript or TranscriptName(path=asked.path))
+        said = await self._transcripts.said(asked.transcript or TranscriptName(path=asked.path))
+        transcript = await self._transcripts.loaded(said)
         members = self._around.served.members(self._around.run_id, asked.root)
         data = _handoff_data(transcript, members, asked, context)
 
@@ -74,6 +77,10 @@ class HandingOff:
 
         filtered = await self._around.on_user_loop(ask)
         edited = edited_history(transcript, data, filtered, members, self._around.blobs)
+        if asked.rewrite is not None and self._around.blobs is not None:
+            record = await self._transcripts.said(asked.rewrite.record)
+            before = Before(said, record)
+            edited = await asyncio.to_thread(rewritten, edited, asked, asked.rewrite, before, self._around.blobs)
         return CallUserOutput(edited=edited, **context_changes(asked, context))
 
 

@@ -22,7 +22,7 @@ from perdure.served import AgentNotServed
 from perdure.snapshot import Member
 
 from .attempts import Unavailable
-from .conversations import ask_by_pages
+from .conversations import Said, ask_by_pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,15 @@ class Transcripts:
         self._blobs = blobs
 
     async def read(self, name: TranscriptName) -> Transcript:
-        """A transcript of the run that the step belongs to.
+        """A transcript of the run that the step belongs to; see `said`."""
+        return await self.loaded(await self.said(name))
+
+    async def loaded(self, said: Said) -> Transcript:
+        """What a run told, with large items in full."""
+        return await asyncio.to_thread(self._loaded, said.entries, said.responses)
+
+    async def said(self, name: TranscriptName) -> Said:
+        """A transcript of the run that the step belongs to, in stored form.
 
         Raises:
             Unavailable: `TranscriptUnavailable` if the run did not tell it; worth another attempt.
@@ -83,14 +91,14 @@ class Transcripts:
         handle = self._client.get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
         wanted = PageRequest(path=name.path, epoch=name.epoch, upto=name.count)
         try:
-            said = await ask_by_pages(handle, wanted)
+            said = await ask_by_pages(handle, wanted, self._blobs)
         except RPCError as error:
             text = f"The run does not tell its transcript: {error}"
             raise Unavailable(text, type="TranscriptUnavailable") from None
         if len(said.entries) < name.count:
             text = f"The run told {len(said.entries)} of {name.count} items."
             raise Unavailable(text, type="TranscriptUnavailable")
-        return await asyncio.to_thread(self._loaded, said.entries, said.responses)
+        return said
 
     def _loaded(self, entries: list[PageEntry], answers: list[ResponseView]) -> Transcript:
         whole = [entry.model_copy(update={"item": self._load(entry.item)}) for entry in entries]

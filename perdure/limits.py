@@ -14,9 +14,19 @@ MAX_RESULT_BYTES = 1 * MIB  # the result of one activity
 MAX_TAIL_BYTES = 256 * KIB  # items carried along in an activity's input or a run's outcome; the rest by query
 MAX_CONTEXT_BYTES = 256 * KIB  # a run's context
 MAX_PAGE_BYTES = 1 * MIB  # one answer of the transcript query
+MAX_CHUNK_BYTES = 512 * KIB  # sealed items in one blob
+CARRIED_BYTES = 64 * KIB  # of each transcript, the newest items that a new history is given; older ones are sealed
+HISTORY_BYTES = 4 * MIB  # of a history, before the run goes on in a new one; the server ends one at 50 MiB
+MAX_HISTORY_BYTES = 40 * MIB  # a run that cannot go on in a new one ends itself, with a reason, before the server does
 MAX_DECISION_BYTES = 16 * KIB  # a signal or update; larger ones are ignored
 
 # Counts.
+HISTORY_EVENTS = 4000  # in a history, before the run goes on in a new one; the server ends one at 51,200
+FEWEST_HISTORY_EVENTS = 20  # less would be a new execution for each step
+MAX_HISTORY_EVENTS = 45_000  # as MAX_HISTORY_BYTES
+HISTORY_MESSAGES = 1500  # as HISTORY_EVENTS; the server takes 10,000 signals and 2,000 updates
+MAX_KNOWN_CALLS = 4000  # calls whose ids a run knows after it has gone on in a new history, the newest
+MAX_KNOWN_DECISIONS = 1000  # likewise of decisions
 MAX_PARALLEL_CALLS = 100  # tool calls in flight at once; the server allows 2,000 pending activities
 MAX_CALLS_PER_RESPONSE = 1000
 MAX_EARLY_KEPT = 1000  # decisions of one workflow task that are judged again after its results

@@ -127,7 +127,7 @@ class Run:
 
     async def cancel(self) -> None:
         """Asks the run to stop; tools under way are told, and `result` raises `RunCancelled`."""
-        await self._host.call(self._cancel())
+        await self._host.call(self._execution.cancel())
 
     async def fork(self, at: int, *, run_id: str | None = None, context: Any | None = None) -> Run:
         """Starts another run that goes on from the end of a turn of this one, which stays as it is.
@@ -142,9 +142,6 @@ class Run:
         """
         caller, found = await fork(self._host, self._caller, self._execution, at, run_id=run_id, context=context)
         return await Run.known(self._host, caller, found)
-
-    async def _cancel(self) -> None:
-        await (await self._execution.handle()).cancel()
 
     async def _result(self) -> RunResult:
         try:

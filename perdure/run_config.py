@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, cast
 
 from perdure.context import TContext
 from perdure.errors import UserError
+from perdure.limits import FEWEST_HISTORY_EVENTS, HISTORY_EVENTS
 from perdure.model import Model, ModelProvider
 from perdure.model_input import CallModelInputFilter
 from perdure.model_settings import ModelSettings
@@ -101,6 +102,8 @@ class RunConfig:
         tool_output_format: How a tool's result that is not a string reaches the model: `"json"`, or `"str"` for
             Python's text of it, as the Agents SDK does.
         approval_timeout_seconds: How long a call waits for a decision before it counts as rejected; 30 days.
+        history_events: How many events the run's history in Temporal may have before the run goes on in a new one,
+            which nobody notices; at least 20.
     """
 
     model: str | Model | None = None
@@ -130,6 +133,7 @@ class RunConfig:
     output_guardrail_blocked_message: str | Callable[..., Any] | None = None
     tool_output_format: str = "json"
     approval_timeout_seconds: float = 30 * 24 * 3600
+    history_events: int = HISTORY_EVENTS
 
     def __post_init__(self) -> None:
         refused = [name for name in _NOT_YET if getattr(self, name) is not None]
@@ -151,6 +155,8 @@ class RunConfig:
                 f"approval_timeout_seconds is {self.approval_timeout_seconds}; it must be above 0 and at most "
                 f"{LONGEST_APPROVAL_SECONDS:g} (ten years)."
             )
+        if self.history_events < FEWEST_HISTORY_EVENTS:
+            raise UserError(f"history_events is {self.history_events}; it must be at least {FEWEST_HISTORY_EVENTS}.")
 
     @classmethod
     def of(cls, value: RunConfig | Mapping[str, Any] | None) -> RunConfig:

@@ -15,6 +15,7 @@ from perdure.loop.plan import plan
 from perdure.loop.records import Failure
 from perdure.loop.settle import settle
 from perdure.loop.steps import (
+    Action,
     CallModel,
     Cancel,
     Fail,
@@ -29,6 +30,7 @@ from perdure.loop.steps import (
 )
 
 from .commands import Command, command_for
+from .continuing import Continuing
 from .messages import Messages
 from .opening import NOTHING
 from .outcomes import failure, success
@@ -46,13 +48,14 @@ class AgentRun(Messages):
         self._ended: list[tuple[Step | Wait, Outcome]] = []
         self._waits: dict[str, asyncio.Task[None]] = {}
         self._steps: dict[str, asyncio.Task[None]] = {}
+        self._continuing = Continuing(self.settings)
         self._scheduled = (0, 0)  # the history's length when this workflow task began, bytes scheduled in it
 
     @workflow.run
     async def run(self, run: Any = NOTHING, *rest: Any) -> RunOutcome:
         """Runs the agent to its end."""
         while True:
-            actions = plan(self.state)
+            actions = await self._planned()
             for action in actions:
                 match action:
                     case Start(step):
@@ -69,6 +72,27 @@ class AgentRun(Messages):
             self.show()
             await workflow.wait_condition(lambda: self.woken)
             self._record()
+
+    async def _planned(self) -> list[Action]:
+        """What the loop asks for; of a run whose history is long, nothing new until it has gone on in another one."""
+        actions = plan(self.state)
+        while self._continuing.due(self.messages) and not any(isinstance(each, Finish | Fail) for each in actions):
+            if self.state.in_flight:
+                return [each for each in actions if not isinstance(each, Start)]
+            await self._go_on()
+            actions = plan(self.state)
+        return actions
+
+    async def _go_on(self) -> None:
+        """Goes on in a new history; where that cannot be done now, this one will do a while longer."""
+        await self._continuing.seal(self.state)
+        self._record()
+        going_on = self._continuing.input(self.state, self.ignored)
+        if going_on is None:
+            self._continuing.postpone(self.state)
+        else:
+            self.continued = True
+            workflow.continue_as_new(going_on)
 
     def _record(self) -> None:
         self.woken = False
@@ -126,7 +150,9 @@ class AgentRun(Messages):
             self._waits[wait.id] = asyncio.create_task(self._expire(wait))
 
     async def _expire(self, wait: Wait) -> None:
-        await workflow.sleep(wait.seconds, summary=timer_summary(self.state, wait.call_id))
+        call = self.state.call(wait.call_id)
+        waited = workflow.time() - call.since if call is not None else 0.0  # in earlier histories of the run
+        await workflow.sleep(max(wait.seconds - waited, 0.0), summary=timer_summary(self.state, wait.call_id))
         self._end(wait, WaitedTooLong())
 
     def _stop_waiting(self, still_waiting: set[str]) -> None:

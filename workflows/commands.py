@@ -83,7 +83,7 @@ def command_for(state: LoopState, frame: Frame, step: Step, settings: RunSetting
         case RunHook():
             return _run_hook(state, frame, step)
         case CallUser():
-            return _call_user(state, frame, step)
+            return _call_user(state, frame, step, settings)
 
 
 def _call_model(state: LoopState, frame: Frame, step: CallModel, settings: RunSettings) -> Command:
@@ -149,9 +149,9 @@ def _run_hook(state: LoopState, frame: Frame, step: RunHook) -> Command:
     return _callable(contracts.RUN_HOOK + step.event, step.id, value, contracts.HookOutput, f"{step.event}: {about}")
 
 
-def _call_user(state: LoopState, frame: Frame, step: CallUser) -> Command:
+def _call_user(state: LoopState, frame: Frame, step: CallUser, settings: RunSettings) -> Command:
     call = frame.call(step.call_id)
-    value = user_input(state, frame, step, call)
+    value = user_input(state, frame, step, call, settings)
     about = _as_text(call) if call is not None else f"turn {_turn(frame, frame.turn)}"
     summary = f"does {about} need approval?" if step.role == "needs_approval" else f"{step.role}: {about}"
     activity_id = step.id if call is None else f"{step.id}-{call.digest}"

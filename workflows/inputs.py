@@ -12,7 +12,7 @@ from perdure.contracts.run import RunSettings, Tokens
 from perdure.items import is_reference
 from perdure.limits import MAX_TAIL_BYTES
 from perdure.loop.calls import explain, is_heard
-from perdure.loop.handoffs import nests_history, shown_turn_start
+from perdure.loop.handoffs import edited_origins, nests_history, shown_turn_start, turn_start
 from perdure.loop.records import Final, Transcript
 from perdure.loop.state import Call, Frame, HandoffCall, LoopState
 from perdure.loop.steps import CallModel, CallUser, CheckGuardrail, RunHook
@@ -41,7 +41,7 @@ def model_input(state: LoopState, frame: Frame, step: CallModel, settings: RunSe
         extras["forget_tool_choice"] = True
     extras |= {name: True for name, holds in _asked(rules, listens=listens).items() if holds}
     if rules.omit_reasoning_ids:
-        extras["input_count"] = sum(entry.kind == "input" for entry in frame.shown.entries)
+        extras["input_count"] = frame.shown.inputs
     if frame.kept is not None:
         extras |= _kept(frame)
     if settings.group_id is not None:
@@ -80,13 +80,14 @@ def cursor_of(transcript: Transcript, start: int = 0) -> tuple[contracts.Cursor,
         transcript: The conversation.
         start: How many items the provider keeps already; only what comes after them is sent.
     """
-    entries = transcript.entries
-    count = base = len(entries)
+    count = base = transcript.count
     size = 0
-    first = start or transcript.sent
-    while base > first and size + len(entries[base - 1].data) <= MAX_TAIL_BYTES:
+    first = max(start or transcript.sent, transcript.first)
+    for entry in reversed(transcript.entries):
+        if base == first or size + len(entry.data) > MAX_TAIL_BYTES:
+            break
         base -= 1
-        size += len(entries[base].data)
+        size += len(entry.data)
     extras = {name: value for name, value in (("start", start), ("epoch", transcript.epoch)) if value}
     cursor = contracts.Cursor(
         origin=transcript.origin,
@@ -96,7 +97,7 @@ def cursor_of(transcript: Transcript, start: int = 0) -> tuple[contracts.Cursor,
         base_count=base,
         **extras,
     )
-    return cursor, [json.loads(entry.data) for entry in entries[base:]]
+    return cursor, [json.loads(entry.data) for entry in transcript.after(base)]
 
 
 def tool_input(state: LoopState, frame: Frame, call: Call, *, with_context: bool) -> contracts.ToolCall:
@@ -160,9 +161,9 @@ def hook_input(state: LoopState, frame: Frame, step: RunHook, call: Call | None)
             cursor, items = cursor_of(frame.shown)
             extras = {"cursor": cursor, "items": items}
         case "on_agent_end":
-            asked = Transcript(frame.shown.origin, frame.shown.epoch, frame.shown.entries[: frame.shown.sent])
-            asked.sent = frame.shown.sent
-            cursor, items = cursor_of(asked)
+            shown = frame.shown
+            sent = shown.entries[: shown.sent - shown.first]
+            cursor, items = cursor_of(Transcript(shown.origin, shown.epoch, sent, shown.sent, shown.sealed))
             extras = {"cursor": cursor, "items": items, "output": output_of(frame.final or Final())}
         case "on_handoff":
             extras["other"] = frame.handoffs[0].target
@@ -175,9 +176,11 @@ def hook_input(state: LoopState, frame: Frame, step: RunHook, call: Call | None)
     return contracts.HookInput(**surroundings(state, frame), turn=frame.turn, event=step.event, **extras)
 
 
-def user_input(state: LoopState, frame: Frame, step: CallUser, call: Call | None) -> contracts.CallUserInput:
+def user_input(
+    state: LoopState, frame: Frame, step: CallUser, call: Call | None, settings: RunSettings
+) -> contracts.CallUserInput:
     """One call of a function of the user."""
-    extras = _about_frame(state, frame, step) if call is None else _about_call(state, frame, call, step)
+    extras = _about_frame(state, frame, step, settings) if call is None else _about_call(state, frame, call, step)
     return contracts.CallUserInput(**surroundings(state, frame), turn=frame.turn, role=step.role, **extras)
 
 
@@ -196,14 +199,14 @@ def _about_call(state: LoopState, frame: Frame, call: Call, step: CallUser) -> d
     return extras
 
 
-def _about_frame(state: LoopState, frame: Frame, step: CallUser) -> dict[str, Any]:
+def _about_frame(state: LoopState, frame: Frame, step: CallUser, settings: RunSettings) -> dict[str, Any]:
     match step.role:
         case "tool_use_behavior":
             return {"results": [_result(each) for each in tool_results(frame)]}
         case "on_handoff":
             return {"call": _handoff_call(state, frame, frame.handoffs[0])}
         case "handoff_input_filter":
-            return _filter_input(state, frame)
+            return _filter_input(state, frame, settings)
         case "error_handler" if frame.recovery is not None:
             kind = frame.recovery.kind
             said = {"error": frame.recovery.message, "error_kind": kind, "transcript": _name_of(frame)}
@@ -212,12 +215,23 @@ def _about_frame(state: LoopState, frame: Frame, step: CallUser) -> dict[str, An
             return {}
 
 
-def _filter_input(state: LoopState, frame: Frame) -> dict[str, Any]:
+def _filter_input(state: LoopState, frame: Frame, settings: RunSettings) -> dict[str, Any]:
     handoff = frame.handoffs[0]
     shown = frame.shown
+    extras: dict[str, Any] = {}
+    if frame.record.sealed or shown.sealed:
+        record_origin, shown_origin = edited_origins(state, frame)
+        extras["rewrite"] = contracts.Rewrite(
+            record=_name_of(frame),
+            turn_start=turn_start(frame),
+            record_origin=record_origin,
+            shown_origin=shown_origin,
+            kept_bytes=settings.carried_bytes,
+        )
     return {
+        **extras,
         "call": _handoff_call(state, frame, handoff),
-        "transcript": contracts.TranscriptName(path=frame.path, epoch=shown.epoch, count=len(shown.entries)),
+        "transcript": contracts.TranscriptName(path=frame.path, epoch=shown.epoch, count=shown.count),
         "new_from": shown_turn_start(frame),
         "nest": nests_history(frame, handoff.definition),
         "input_is_text": frame.input_is_text,
@@ -225,7 +239,7 @@ def _filter_input(state: LoopState, frame: Frame) -> dict[str, Any]:
 
 
 def _name_of(frame: Frame) -> contracts.TranscriptName:
-    return contracts.TranscriptName(path=frame.path, epoch=frame.record.epoch, count=len(frame.record.entries))
+    return contracts.TranscriptName(path=frame.path, epoch=frame.record.epoch, count=frame.record.count)
 
 
 def _handoff_call(state: LoopState, frame: Frame, handoff: HandoffCall) -> contracts.ToolCall:

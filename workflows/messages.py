@@ -16,6 +16,7 @@ from temporalio.exceptions import ApplicationError
 
 from perdure.contracts.frozen import freeze
 from perdure.contracts.messages import (
+    CONTINUED_TEXT,
     ApprovalView,
     DecisionMessage,
     Receipt,
@@ -61,10 +62,12 @@ class Messages:
     def __init__(self, run: Any) -> None:
         self.woken = False
         self.settings = RunSettings()
-        self._ignored: list[str] = []
+        self.messages = 0
+        self.continued = False
+        self.ignored: list[str] = []
         self._early: list[_Early] = []
         self.state: LoopState
-        self.state, self.settings = open_state(run)
+        self.state, self.settings, self.ignored = open_state(run)
 
     @workflow.signal(name="approve", description=_APPROVE)
     def approve(self, decision: Any = NOTHING, *rest: Any) -> None:
@@ -79,11 +82,13 @@ class Messages:
     @workflow.signal(dynamic=True)
     def other(self, name: str, args: Sequence[RawValue]) -> None:
         """Takes signals that no run knows, so that they are seen in `status` instead of buffered for ever."""
+        self.messages += 1
         self._ignore(f"signal {name!r:.80}: a run knows approve and reject")
 
     @workflow.update(name="decide", description=_DECIDE)
     def decide(self, decision: Any = NOTHING, *rest: Any) -> Receipt:
         """Commits a decision; a refused one has raised in the validator and left nothing in the history."""
+        self.messages += 1
         message = read_decision(UpdateMessage, _only(decision, rest))
         ruling = decide(self.state, message.call_id, self._decision(message), message.digest)
         self._moved()
@@ -103,38 +108,50 @@ class Messages:
     @workflow.query(name="status", description="What the run does, what it waits for and why")
     def status(self) -> StatusView:
         """What the run does."""
-        return status_of(self.state, self._ignored)
+        return status_of(self._told(), self.ignored)
 
     @workflow.query(name="approvals", description="The calls that wait for a decision")
     def approvals(self) -> list[ApprovalView]:
         """The calls that wait for a decision."""
-        return approvals_of(self.state)
+        return approvals_of(self._told())
 
     @workflow.query(name="transcript", description='What was said, by pages of 1 MiB: {"start": 0, "upto": 20}')
     def transcript(self, page: PageRequest | None = None) -> TranscriptPage:
         """Some of the items."""
-        return page_of(self.state, page or PageRequest(), MAX_PAGE_BYTES)
+        return page_of(self._told(), page or PageRequest(), MAX_PAGE_BYTES)
 
     @workflow.query(name="definition", description="The agents as this run fixed them")
     def definition(self) -> RunInput:
         """The snapshot, for a worker that has not seen it."""
-        return RunInput(agent=self.state.agent_name, snapshot=self.state.snapshot, settings=self.settings)
+        state = self._told()
+        return RunInput(agent=state.agent_name, snapshot=state.snapshot, settings=self.settings)
 
     @workflow.query(name="state", description="All that the run knows, as another run could go on from it")
     def frozen(self) -> dict[str, Any]:
         """The state as JSON."""
-        return freeze(self.state)
+        return freeze(self._told())
 
     @workflow.query(name="usage", description="Requests and tokens so far")
     def usage(self) -> Tokens:
         """What the run has used."""
-        return Tokens.of(self.state.usage)
+        return Tokens.of(self._told().usage)
+
+    def _told(self) -> LoopState:
+        """The state that a query is answered from.
+
+        Raises:
+            ApplicationError: The run has gone on in a new history, which has the answer.
+        """
+        if self.continued:
+            raise ApplicationError(CONTINUED_TEXT, type="RunContinued", non_retryable=True)
+        return self.state
 
     def show(self) -> None:
         """Sets what the Temporal UI shows as current details."""
-        workflow.set_current_details(details_of(self.state, self._ignored))
+        workflow.set_current_details(details_of(self.state, self.ignored))
 
     def _signalled(self, verb: str, value: Any, rest: Sequence[Any]) -> None:
+        self.messages += 1
         try:
             message = read_decision(DecisionMessage, _only(value, rest))
         except ValueError as error:
@@ -164,8 +181,8 @@ class Messages:
                 self._early.append(each)
                 continue
             settle(self.state, workflow.time())
-            if each.text in self._ignored:
-                self._ignored.remove(each.text)
+            if each.text in self.ignored:
+                self.ignored.remove(each.text)
 
     def _moved(self) -> None:
         """A decision may have been all that a turn lacked."""
@@ -179,7 +196,7 @@ class Messages:
 
     def _ignore(self, text: str) -> str:
         said = describe_exception(ValueError(text))["message"][:400]
-        self._ignored = [*self._ignored, said][-MAX_IGNORED_KEPT:]
+        self.ignored = [*self.ignored, said][-MAX_IGNORED_KEPT:]
         self.show()
         return said
 

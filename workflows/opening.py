@@ -21,8 +21,8 @@ from perdure.transcript import chain_start
 NOTHING: Any = object()
 
 
-def open_state(run: Any) -> tuple[LoopState, RunSettings]:
-    """The state that a run begins with; never raises."""
+def open_state(run: Any) -> tuple[LoopState, RunSettings, list[str]]:
+    """The state that a run begins with, with its settings and what it ignored before; never raises."""
     info = workflow.info()
     origin = chain_start(info.namespace, info.workflow_id, info.first_execution_run_id, "", 0)
     try:
@@ -31,11 +31,11 @@ def open_state(run: Any) -> tuple[LoopState, RunSettings]:
     except UserError as error:
         frame = Frame(path="", agent="", rules=RunRules(), record=Transcript(origin), shown=Transcript(origin))
         frame.failure = Failure("UserError", error.message)
-        return LoopState(agent_name="", root=frame), RunSettings()
+        return LoopState(agent_name="", root=frame), RunSettings(), []
     state.approval_timeout_seconds = given.settings.approval_timeout_seconds
     state.tool_output_format = given.settings.tool_output_format
     settle(state, workflow.time())
-    return state, given.settings
+    return state, given.settings, list(given.ignored)
 
 
 def _fresh(given: RunInput, origin: str) -> LoopState:
@@ -70,6 +70,9 @@ def _kept(given: RunInput) -> Kept | None:
 def _going_on(given: RunInput, frozen: dict[str, Any], origin: str) -> LoopState:
     state = thaw(frozen)
     rebase(state, origin)
+    if workflow.info().continued_run_id is None:  # another run: its calls wait anew
+        for call in state.waiting_calls():
+            call.since = workflow.time()
     if given.snapshot is not None:
         state.snapshot = given.snapshot
         state.root.rules = given.snapshot.rules

@@ -7,9 +7,10 @@ from typing import Any, cast
 from temporalio import exceptions
 from temporalio.exceptions import ActivityError, ApplicationError
 
+from perdure.canonical import encode
 from perdure.contracts import said
 from perdure.contracts import steps as contracts
-from perdure.loop.records import Failure, Final, GuardrailRecord, ModelAnswer
+from perdure.loop.records import Chunk, Entry, Failure, Final, GuardrailRecord, ModelAnswer
 from perdure.loop.steps import (
     AgentsSnapshotted,
     CallTool,
@@ -21,6 +22,7 @@ from perdure.loop.steps import (
     ModelAnswered,
     Outcome,
     OutcomeUnknown,
+    Rewritten,
     Step,
     StepDeclined,
     StepFailed,
@@ -112,6 +114,15 @@ def _edited(edited: contracts.EditedHistory) -> EditedHistory:
         before=_items(edited.before),
         new=_items(edited.new),
         shown=None if edited.shown is None else _items(edited.shown),
+        record=None if edited.record is None else _rewritten(edited.record),
+        rewritten=None if edited.rewritten is None else _rewritten(edited.rewritten),
+    )
+
+
+def _rewritten(transcript: said.RewrittenTranscript) -> Rewritten:
+    return Rewritten(
+        [Chunk(each.sha256, each.count, each.digest, each.inputs) for each in transcript.chunks],
+        [Entry(encode(each.item), each.kind, each.agent, each.turn, "", each.target) for each in transcript.entries],
     )
 
 

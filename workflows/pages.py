@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
-from perdure.contracts.frozen import requests_of
+from perdure.contracts.frozen import REQUESTS_TOLD, requests_of
 from perdure.contracts.run import (
+    ChunkView,
     GuardrailView,
     PageEntry,
     PageRequest,
@@ -18,8 +20,6 @@ from perdure.contracts.run import (
 from perdure.limits import MAX_INLINE_ITEM_BYTES, MAX_TAIL_BYTES
 from perdure.loop.records import Entry, Final, GuardrailRecord, ResponseRecord, Transcript
 from perdure.loop.state import Frame, LoopState
-
-REQUESTS_TOLD = 4000  # about 100 KB
 
 
 def page_of(state: LoopState, wanted: PageRequest, limit: int) -> TranscriptPage:
@@ -34,12 +34,15 @@ def page_of(state: LoopState, wanted: PageRequest, limit: int) -> TranscriptPage
     transcript = next((each for each in (frame.record, frame.shown) if wanted.epoch in (None, each.epoch)), None)
     if transcript is None:
         raise ValueError(f"Transcript {wanted.epoch} was edited since; the record is {frame.record.epoch} now.")
-    entries = transcript.entries
-    first = min(max(wanted.start, 0), len(entries))
-    upto = len(entries) if wanted.upto is None else min(wanted.upto, len(entries))
+    first = min(max(wanted.start, 0), transcript.count)
+    upto = transcript.count if wanted.upto is None else min(wanted.upto, transcript.count)
+    if first < transcript.first:
+        return _sealed_page(transcript, first, upto)
     end, size = first, 0
-    while end < upto and (end == first or size + len(entries[end].data) <= limit):
-        size += len(entries[end].data)
+    for entry in transcript.after(first)[: max(upto - first, 0)]:
+        if end > first and size + len(entry.data) > limit:
+            break
+        size += len(entry.data)
         end += 1
     return _page(frame, transcript, first, end)
 
@@ -47,11 +50,12 @@ def page_of(state: LoopState, wanted: PageRequest, limit: int) -> TranscriptPage
 def outcome_of(state: LoopState) -> RunOutcome:
     """How the run ended, or how far it came, with the last items that 256 KiB hold."""
     root = state.root
-    entries = root.record.entries
-    first, size = len(entries), 0
-    while first > 0 and size + len(entries[first - 1].data) <= MAX_TAIL_BYTES:
+    first, size = root.record.count, 0
+    for entry in reversed(root.record.entries):
+        if size + len(entry.data) > MAX_TAIL_BYTES:
+            break
         first -= 1
-        size += len(entries[first].data)
+        size += len(entry.data)
     extras = _final(root.final) if root.final is not None else {}
     if state.context is not None:
         extras["context"] = state.context
@@ -68,7 +72,7 @@ def outcome_of(state: LoopState) -> RunOutcome:
         turns=root.turn,
         usage=Tokens.of(state.usage),
         requests=requests_of(state.usage, REQUESTS_TOLD),
-        tail=_page(root, root.record, first, len(entries)),
+        tail=_page(root, root.record, first, root.record.count),
         **extras,
     )
 
@@ -86,25 +90,47 @@ def guardrail_view(said: GuardrailRecord) -> GuardrailView:
 
 
 def _page(frame: Frame, transcript: Transcript, first: int, end: int) -> TranscriptPage:
-    entries = transcript.entries
     responses = frame.responses if transcript is frame.record else []
-    extras = {"epoch": transcript.epoch} if transcript.epoch else {}
+    extras: dict[str, Any] = {"epoch": transcript.epoch} if transcript.epoch else {}
     return TranscriptPage(
         first=first,
-        entries=[_entry(entry) for entry in entries[first:end]],
-        responses=[_response(record) for record in responses if _belongs(record, first, end, len(entries))],
-        count=len(entries),
+        entries=[_entry(entry) for entry in transcript.after(first)[: end - first]],
+        responses=[_response(record) for record in responses if _belongs(record, transcript, first, end)],
+        count=transcript.count,
         before=transcript.digest_at(first),
-        digest=transcript.digest_at(len(entries)),
+        digest=transcript.digest_at(transcript.count),
         **extras,
     )
 
 
-def _belongs(record: ResponseRecord, first: int, end: int, count: int) -> bool:
-    """Whether a response is told with this page: that of its first item, else the last."""
+def _sealed_page(transcript: Transcript, first: int, upto: int) -> TranscriptPage:
+    """The chunks that hold the items from `first` on; the page begins where the first of them does."""
+    start = end = 0
+    chunks: list[ChunkView] = []
+    for chunk in transcript.sealed:
+        if end + chunk.count <= first:
+            start += chunk.count
+        elif end < upto:
+            chunks.append(ChunkView(**asdict(chunk)))
+        end += chunk.count
+    extras: dict[str, Any] = {"epoch": transcript.epoch} if transcript.epoch else {}
+    return TranscriptPage(
+        first=start,
+        sealed=chunks,
+        entries=[],
+        responses=[],
+        count=transcript.count,
+        before=transcript.digest_at(start),
+        digest=transcript.digest_at(transcript.count),
+        **extras,
+    )
+
+
+def _belongs(record: ResponseRecord, transcript: Transcript, first: int, end: int) -> bool:
+    """Whether a response is told with this page: that of its first item; one that brings its items, the first page."""
     if record.items is not None:
-        return end == count
-    return first <= record.first < end or (record.first == end == count)
+        return first == transcript.first
+    return first <= record.first < end or (record.first == end == transcript.count)
 
 
 def _entry(entry: Entry) -> PageEntry:

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from perdure.contracts.frozen import requests_of
+from perdure.contracts.frozen import REQUESTS_TOLD, requests_of
 from perdure.contracts.messages import ApprovalView, CallView, StatusView
 from perdure.contracts.run import Tokens
 from perdure.items import is_reference, message_text
@@ -14,7 +14,7 @@ from perdure.limits import MAX_PAGE_BYTES
 from perdure.loop.records import Decision
 from perdure.loop.state import Call, Frame, LoopState
 
-from .pages import REQUESTS_TOLD, guardrail_view
+from .pages import guardrail_view
 
 _SHOWN_CHARACTERS = 600
 _ARGUMENT_CHARACTERS = 8000
@@ -53,7 +53,7 @@ def status_of(state: LoopState, ignored: list[str]) -> StatusView:
         why=why,
         turn=root.turn,
         max_turns=root.max_turns,
-        items=len(root.record.entries),
+        items=root.record.count,
         usage=Tokens.of(state.usage),
         calls=_calls(state),
         approvals=approvals_of(state),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar
 
 from temporalio.client import (
     Client,
     WorkflowHandle,
+    WorkflowHistoryEventFilterType,
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -25,10 +27,15 @@ from perdure.client.reading import Said, Transcript
 from perdure.client.saving import Reached
 from perdure.client.starting import Found
 from perdure.client.watching import waits
-from perdure.contracts.messages import DecisionMessage, Receipt, StatusView, UpdateMessage
+from perdure.contracts.messages import CONTINUED_TEXT, DecisionMessage, Receipt, StatusView, UpdateMessage
 from perdure.contracts.run import PageRequest, RunOutcome, TranscriptPage
 from perdure.errors import DecisionConflictError, RunUnattended
 
+_T = TypeVar("_T")
+
+_CLOSING = "workflow is closing"  # the server's words to an update while the run goes on in a new history
+_CLOSING_SECONDS = 10.0  # it goes on in one at most once a second
+_CLOSING_PAUSE_SECONDS = 0.1
 _UPDATE_TIMEOUT = timedelta(seconds=5)  # an update wants a worker at once; a signal is recorded without one
 _FIRST_QUERY_TIMEOUT = timedelta(seconds=5)
 _QUERY_TIMEOUT = timedelta(seconds=10)
@@ -113,18 +120,54 @@ class Execution:
             RunUnattended: Nobody serves it, and this process cannot answer for it.
         """
         await self._make_sure_it_answers()
-        ask = partial((await self.handle()).query, name, args=arguments, result_type=kind)
+        ask = partial(self._ask, name, kind, arguments)
         try:
-            return await ask(rpc_timeout=_FIRST_QUERY_TIMEOUT)
+            return await ask(_FIRST_QUERY_TIMEOUT)
         except (WorkflowQueryFailedError, RPCError):  # nobody answered in time, or with a state out of date; this can
             await self._host.answer_for(self.queue)
         try:
-            return await ask(rpc_timeout=_QUERY_TIMEOUT)
+            return await ask(_QUERY_TIMEOUT)
         except (WorkflowQueryFailedError, RPCError) as error:
             raise RunUnattended(
                 f"Run {self._caller.run_id!r} did not answer {name!r}: {error}. Its task queue is {self.queue!r}; "
                 "look at the log of the worker there, and at the run in the Temporal UI."
             ) from error
+
+    async def _ask(self, name: str, kind: Any, arguments: tuple[Any, ...], within: timedelta) -> Any:
+        while True:
+            handle = await self.handle()
+            try:
+                return await handle.query(name, args=arguments, result_type=kind, rpc_timeout=within)
+            except WorkflowQueryFailedError as error:
+                if CONTINUED_TEXT not in str(error) or not await self._follow():
+                    raise
+
+    async def _follow(self) -> bool:
+        """Follows the run into the execution that it has gone on in; tells whether there is one."""
+        handle = await self.handle()
+        closed = WorkflowHistoryEventFilterType.CLOSE_EVENT
+        async for event in handle.fetch_history_events(event_filter_type=closed):
+            newer = event.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+            if newer:
+                self.workflow_run_id = newer
+                return True
+        return False
+
+    async def cancel(self) -> None:
+        """Asks the run to stop."""
+        await self._tell(lambda handle: handle.cancel())
+
+    async def _tell(self, tell: Callable[[WorkflowHandle[Any, RunOutcome]], Awaitable[_T]]) -> _T:
+        """Says something to the run, wherever it has gone on."""
+        deadline = asyncio.get_running_loop().time() + _CLOSING_SECONDS
+        while True:
+            try:
+                return await tell(await self.handle())
+            except RPCError as error:
+                if _CLOSING in error.message and asyncio.get_running_loop().time() < deadline:
+                    await asyncio.sleep(_CLOSING_PAUSE_SECONDS)
+                elif error.status is not RPCStatusCode.NOT_FOUND or not await self._follow():
+                    raise
 
     async def _make_sure_it_answers(self) -> None:
         """Lets this process answer for a run whose own is gone; any worker can, as that takes no user code."""
@@ -146,18 +189,18 @@ class Execution:
         try:
             return await self._update(update)
         except WorkflowUpdateRPCTimeoutOrCancelledError:
-            await (await self.handle()).signal(verb, DecisionMessage(**fields))
+            message = DecisionMessage(**fields)
+            await self._tell(lambda handle: handle.signal(verb, message))
             text = "No worker answered; the decision is recorded and holds if the call still waits when one comes."
             return Receipt(call_id=fields["call_id"], verdict="sent", explanation=text)
 
     async def _update(self, update: UpdateMessage) -> Receipt:
         run_id = self._caller.run_id
         try:
-            return cast(
-                "Receipt",
-                await (await self.handle()).execute_update(  # pyright: ignore[reportUnknownMemberType]  its overloads
+            return await self._tell(
+                lambda handle: handle.execute_update(  # pyright: ignore[reportUnknownMemberType]  its overloads
                     "decide", update, result_type=Receipt, rpc_timeout=_UPDATE_TIMEOUT
-                ),
+                )
             )
         except WorkflowUpdateFailedError as error:
             raise DecisionConflictError(f"Run {run_id!r}: {getattr(error.cause, 'message', error.cause)}") from None

@@ -24,7 +24,9 @@ class RunSummary:
 
 async def list_runs(connection: Connection, query: str | None, limit: int) -> list[RunSummary]:
     """The latest runs, newest first, as `Runner.list` tells them."""
-    condition = 'WorkflowType = "AgentRun"' + (f" AND ({query})" if query else "")
+    condition = 'WorkflowType = "AgentRun" AND ExecutionStatus != "ContinuedAsNew"' + (
+        f" AND ({query})" if query else ""
+    )
     found: list[RunSummary] = []
     async for execution in connection.client.list_workflows(condition, limit=limit):
         noted = await noted_of(execution)

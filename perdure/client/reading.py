@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from perdure.blobs import BlobStore, load_item
 from perdure.canonical import encode
 from perdure.contracts.run import PageEntry, PageRequest, ResponseView, TranscriptPage
+from perdure.contracts.sealing import unsealed
 from perdure.items import TResponseInputItem, message_text
 from perdure.transcript import chain
 
@@ -88,7 +89,7 @@ class Transcript:
             start = len(self._entries)
             upto = count if tail is None else tail.first
             epoch = self._wanted if tail is None else tail.epoch
-            page = await self._ask(PageRequest(epoch=epoch, start=start, upto=upto))
+            page = unsealed(await self._ask(PageRequest(epoch=epoch, start=start, upto=upto)), self._blobs)
             if page.epoch != self._epoch:
                 self._start_over(page.epoch)
                 if page.first > 0:

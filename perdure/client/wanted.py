@@ -17,7 +17,7 @@ from perdure.settings import ModelSettings, RunConfig
 from perdure.snapshot import members
 
 # What of a configuration has a place of its own among a run's settings.
-_SETTINGS = ("workflow_name", "group_id", "tool_output_format", "approval_timeout_seconds")
+_SETTINGS = ("workflow_name", "group_id", "tool_output_format", "approval_timeout_seconds", "history_events")
 _NOT_YET = ("mcp_servers", "mcp_config")
 _SERVER_MANAGED = "conversation_id, previous_response_id, or auto_previous_response_id"
 

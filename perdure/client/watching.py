@@ -27,10 +27,16 @@ async def waits(host: Host, run_id: str, workflow_run_id: str | None) -> AsyncGe
     open_timers: set[int] = set()
     while True:
         page = await patiently(host, partial(_next_page, run_id, workflow_run_id, token))
-        for event in page.current_page or []:
+        events = list(page.current_page or ())
+        for event in events:
             _follow(event, open_timers)
-        yield bool(open_timers)
         token = page.next_page_token
+        going_on = events[-1].workflow_execution_continued_as_new_event_attributes if events else None
+        if going_on is not None and going_on.new_execution_run_id:
+            workflow_run_id, token = going_on.new_execution_run_id, None
+            open_timers.clear()
+            continue
+        yield bool(open_timers)
         if token is None:
             return
         await asyncio.sleep(_PAUSE_SECONDS)

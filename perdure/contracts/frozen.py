@@ -19,6 +19,8 @@ from perdure.loop.state import Frame, LoopState
 from perdure.transcript import chain_start_below
 from perdure.usage import InputTokensDetails, OutputTokensDetails, RequestUsage, Usage
 
+REQUESTS_TOLD = 4000  # about 100 KB
+
 _adapter: TypeAdapter[LoopState] = TypeAdapter(LoopState)
 
 
@@ -26,6 +28,8 @@ def freeze(state: LoopState) -> dict[str, Any]:
     """The state as JSON."""
     frozen: dict[str, Any] = _adapter.dump_python(state, mode="json")
     frozen["in_flight"], frozen["deferred"] = {}, {}
+    frozen["usage"]["request_usage_entries"] = []
+    frozen["requests"] = requests_of(state.usage, REQUESTS_TOLD)
     for frame in _frames(frozen["root"]):
         if frame["shown"]["epoch"] == frame["record"]["epoch"]:
             frame["shown"] = None
@@ -53,11 +57,15 @@ def thaw(frozen: dict[str, Any]) -> LoopState:
     for frame in state.frames():
         if frame.shown.epoch == frame.record.epoch:
             frame.shown = frame.record
+    state.usage.request_usage_entries = [_request(*each) for each in frozen.get("requests", [])]
     return state
 
 
 def rebase(state: LoopState, origin: str) -> None:
-    """Gives the state's transcripts their chains in the run whose first transcript starts at `origin`."""
+    """Gives the state's transcripts their chains in the run whose first transcript starts at `origin`.
+
+    Of what is sealed only the digests are at hand, so a sealed transcript keeps its origin.
+    """
     for frame in state.frames():
         shares = frame.shown is frame.record
         frame.record = _rebased(frame.record, frame.path, origin)
@@ -67,7 +75,9 @@ def rebase(state: LoopState, origin: str) -> None:
 def _rebased(transcript: Transcript, path: str, origin: str) -> Transcript:
     is_first = not path and not transcript.epoch
     start = origin if is_first else chain_start_below(origin, path, transcript.epoch)
-    fresh = Transcript(start, transcript.epoch)
+    start = transcript.origin if transcript.sealed else start
+    sent = transcript.sent if start == transcript.origin else 0
+    fresh = Transcript(start, transcript.epoch, sent=sent, sealed=transcript.sealed)
     for entry in transcript.entries:
         fresh.append(entry.data, entry.kind, entry.agent, entry.turn, entry.target)
     return fresh

@@ -12,6 +12,8 @@ from perdure.contracts.run import GuardrailView, Tokens, problems_of
 from perdure.definition import Frozen
 from perdure.limits import MAX_DECISION_BYTES
 
+CONTINUED_TEXT = "The run has gone on in a new history; ask its newest execution."  # said to a query of an older one
+
 
 class DecisionMessage(Frozen):
     """A decision as it is sent by signal, update or command line.

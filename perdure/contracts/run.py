@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 
 from perdure.definition import Frozen, Snapshot
 from perdure.errors import UserError
+from perdure.limits import CARRIED_BYTES, FEWEST_HISTORY_EVENTS, HISTORY_EVENTS
 from perdure.settings import LONGEST_APPROVAL_SECONDS
 from perdure.usage import InputTokensDetails, OutputTokensDetails, Usage
 
@@ -55,6 +56,7 @@ class RunSettings(Frozen):
     Attributes:
         config: Where the client knows an agent's name alone: the configuration's values, as `RunConfig.to_json` gives.
         group_id: Links runs that belong together; providers keep one prompt cache for them.
+        history_events: How long a history may grow before the run goes on in a new one.
     """
 
     config: dict[str, Any] = {}
@@ -62,6 +64,12 @@ class RunSettings(Frozen):
     group_id: str | None = None
     tool_output_format: Literal["json", "str"] = "json"
     approval_timeout_seconds: float = Field(default=30 * 24 * 3600.0, gt=0, le=LONGEST_APPROVAL_SECONDS)
+    history_events: int = Field(default=HISTORY_EVENTS, ge=FEWEST_HISTORY_EVENTS)
+
+    @property
+    def carried_bytes(self) -> int:
+        """How much of a transcript a new history is given; in proportion to the history's length."""
+        return CARRIED_BYTES * min(self.history_events, HISTORY_EVENTS) // HISTORY_EVENTS
 
 
 class RunInput(Frozen):
@@ -77,7 +85,9 @@ class RunInput(Frozen):
         previous_response_id: The provider keeps the conversation up to this answer.
         auto_previous_response_id: The provider keeps the conversation from this run's first answer on.
         conversation_id: The provider keeps the conversation under this id.
-        state: The state of another run, which this one goes on from; the fields above but `agent` do not count then.
+        state: The state of another run, or of the execution before, which this one goes on from; the fields above but
+            `agent` do not count then.
+        ignored: What was said to the execution before and changed nothing.
     """
 
     engine: int = ENGINE
@@ -92,6 +102,7 @@ class RunInput(Frozen):
     auto_previous_response_id: bool = False
     conversation_id: str | None = None
     state: dict[str, Any] | None = None
+    ignored: list[str] = []
 
 
 def read_input(value: Any) -> RunInput:
@@ -163,16 +174,27 @@ class ResponseView(Frozen):
     items: list[dict[str, Any]] | None = None
 
 
+class ChunkView(Frozen):
+    """Sealed items: where they lie, how many they are, how many of them are input, the chain's digest after them."""
+
+    sha256: str
+    count: int
+    digest: str
+    inputs: int = 0
+
+
 class TranscriptPage(Frozen):
     """Some of a transcript's items; `count` and `digest` are those of the whole.
 
     Attributes:
+        sealed: Instead of entries and responses: the chunks in the blob store that hold them, from `first` on.
         epoch: Which transcript it is; another one than before means that the conversation was edited meanwhile.
         before: The chain's digest before the first entry.
     """
 
     epoch: int = 0
     first: int
+    sealed: list[ChunkView] = []
     entries: list[PageEntry]
     responses: list[ResponseView]
     count: int

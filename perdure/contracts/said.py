@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from perdure.contracts.run import ChunkView, PageEntry
 from perdure.definition import AgentDefinition, Frozen
 
 
@@ -71,6 +72,13 @@ class EditedItem(Frozen):
     target: str = ""
 
 
+class RewrittenTranscript(Frozen):
+    """A transcript that an edit has made: sealed items, then the newest ones."""
+
+    chunks: list[ChunkView] = []
+    entries: list[PageEntry] = []
+
+
 class EditedHistory(Frozen):
     """`handoff_input_filter`: what the next agent gets.
 
@@ -79,6 +87,8 @@ class EditedHistory(Frozen):
         before: What counts as said before this turn.
         new: What counts as said in this turn.
         shown: What the model gets instead of `before` and `new`; `None`: these.
+        record: Where older items are sealed, instead of all these: what was said as a whole, after the edit.
+        rewritten: With it, what the model gets; `None`: the record.
     """
 
     input: list[EditedItem]
@@ -86,6 +96,26 @@ class EditedHistory(Frozen):
     before: list[EditedItem] = []
     new: list[EditedItem] = []
     shown: list[EditedItem] | None = None
+    record: RewrittenTranscript | None = None
+    rewritten: RewrittenTranscript | None = None
+
+
+class Rewrite(Frozen):
+    """For a handoff's filter where older items are sealed: what else it takes to carry the edit out.
+
+    Attributes:
+        record: What was said as a whole.
+        turn_start: The place in it of the first item of this turn.
+        record_origin: The chain's digest before the first item of the record that the edit makes.
+        shown_origin: The same of what the model gets after it, if that is something else.
+        kept_bytes: How much of each the run carries itself; older items are sealed.
+    """
+
+    record: TranscriptName
+    turn_start: int
+    record_origin: str
+    shown_origin: str
+    kept_bytes: int
 
 
 class HandledError(Frozen):

@@ -13,6 +13,7 @@ from perdure.contracts.said import (
     HandedOff,
     HandledError,
     Output,
+    Rewrite,
     TranscriptName,
 )
 from perdure.definition import Frozen, Snapshot
@@ -247,6 +248,7 @@ class CallUserInput(StepInput):
         output: For an output extractor: the nested run's final output.
         nest: For a handoff's filter: nest the history instead.
         input_is_text: Whether the run's input counts as given as a text.
+        rewrite: For a handoff's filter where older items are sealed: the edit is carried out by the step.
     """
 
     role: Role
@@ -259,6 +261,7 @@ class CallUserInput(StepInput):
     output: Output | None = None
     nest: bool = False
     input_is_text: bool = False
+    rewrite: Rewrite | None = None
 
 
 class CallUserOutput(Frozen):

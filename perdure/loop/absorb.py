@@ -63,7 +63,7 @@ def started(state: LoopState, step: Step) -> None:
     state.in_flight[step.id] = step.path
     frame = state.frame(step.path)
     if isinstance(step, CallModel) and frame is not None:
-        frame.shown.sent = len(frame.shown.entries)
+        frame.shown.sent = frame.shown.count
 
 
 def absorb(state: LoopState, step: Step, outcome: Outcome) -> None:

@@ -44,7 +44,7 @@ def begin(state: LoopState, frame: Frame) -> None:
     """Lets a frame begin, once its agent's definition is known."""
     definition = state.definition(frame)
     frame.guards = guards(definition.input_guardrails, frame.rules.input_guardrails)
-    frame.settled_items = len(frame.record.entries)
+    frame.settled_items = frame.record.count
     begin_turn(frame)
 
 
@@ -56,7 +56,7 @@ def guards(of_agent: tuple[GuardrailDefinition, ...], of_run: tuple[GuardrailDef
 
 def begin_turn(frame: Frame) -> None:
     """Lets a frame ask its model once more, if it may; what was said so far belongs to completed turns."""
-    frame.settled_items, frame.settled_turns = len(frame.record.entries), frame.turn
+    frame.settled_items, frame.settled_turns = frame.record.count, frame.turn
     frame.stage = "screening"
     if frame.max_turns is not None and frame.turn >= frame.max_turns:
         failure = Failure("MaxTurnsExceeded", f"Max turns ({frame.max_turns}) exceeded", kind="max_turns")

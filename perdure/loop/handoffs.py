@@ -8,7 +8,7 @@ from typing import Any
 from perdure.canonical import encode
 from perdure.definition import HandoffDefinition
 from perdure.loop.frames import begin_turn, fail_frame
-from perdure.loop.records import Entry, EntryKind, Failure, Transcript
+from perdure.loop.records import Chunk, Entry, EntryKind, Failure, Transcript
 from perdure.loop.state import Frame, LoopState
 from perdure.loop.steps import EditedHistory, EditedItem
 from perdure.transcript import chain_start_below
@@ -80,20 +80,35 @@ def edit_history(state: LoopState, frame: Frame, edited: EditedHistory) -> None:
     The record keeps what was said in earlier turns; the run's input and what this turn said are as the filter left
     them. Both begin a new epoch.
     """
+    _keep_responses(frame)
+    record_origin, shown_origin = edited_origins(state, frame)
+    frame.input_is_text = edited.input_is_text
+    if edited.record is not None:
+        shown = edited.rewritten
+        frame.record = _transcript(frame, record_origin, edited.record.entries, edited.record.sealed)
+        frame.shown = frame.record if shown is None else _transcript(frame, shown_origin, shown.entries, shown.sealed)
+        return
     inputs = [_entry(frame, item, "input") for item in edited.input]
     before = [_entry(frame, item) for item in edited.before]
     new = [_entry(frame, item) for item in edited.new]
     earlier = [
-        entry._replace(digest="") for entry in frame.record.entries[: turn_start(frame)] if entry.kind != "input"
+        entry._replace(digest="")
+        for entry in frame.record.entries[: turn_start(frame) - frame.record.first]
+        if entry.kind != "input"
     ]
     shown = None if edited.shown is None else [_entry(frame, item) for item in edited.shown]
     shown = [*before, *new] if shown is None else shown
-    _keep_responses(frame)
     record = [*inputs, *earlier, *new]
     rewritten = [*inputs, *shown]
-    frame.record = _transcript(state, frame, record)
-    frame.shown = frame.record if rewritten == record else _transcript(state, frame, rewritten)
-    frame.input_is_text = edited.input_is_text
+    frame.record = _transcript(frame, record_origin, record)
+    frame.shown = frame.record if rewritten == record else _transcript(frame, shown_origin, rewritten)
+
+
+def edited_origins(state: LoopState, frame: Frame) -> tuple[str, str]:
+    """The chains' digests before the first items of the two transcripts that an edit makes."""
+    origin = state.root.record.origin
+    first, second = (chain_start_below(origin, frame.path, frame.epochs + number) for number in (0, 1))
+    return first, second
 
 
 def turn_start(frame: Frame) -> int:
@@ -103,14 +118,14 @@ def turn_start(frame: Frame) -> int:
 
 def shown_turn_start(frame: Frame) -> int:
     """The same place in what the model gets; a turn's items end both."""
-    return len(frame.shown.entries) - (len(frame.record.entries) - turn_start(frame))
+    return frame.shown.count - (frame.record.count - turn_start(frame))
 
 
 def _keep_responses(frame: Frame) -> None:
     """Copies what the answers brought out of a record that is about to be edited."""
     for response in frame.responses:
         if response.items is None:
-            items = frame.record.entries[response.first : response.first + response.count]
+            items = frame.record.after(response.first)[: response.count]
             response.items = [entry.data for entry in items]
 
 
@@ -119,13 +134,13 @@ def _entry(frame: Frame, item: EditedItem, kind: EntryKind | None = None) -> Ent
     if item.place is None:
         agent = item.agent or frame.agent
         return Entry(encode(item.item), kind or item.kind, agent, frame.turn, "", item.target)
-    old = frame.shown.entries[item.place]
+    [old] = frame.shown.after(item.place)[:1]
     return old._replace(kind=kind or old.kind, digest="")
 
 
-def _transcript(state: LoopState, frame: Frame, entries: list[Entry]) -> Transcript:
+def _transcript(frame: Frame, origin: str, entries: list[Entry], sealed: list[Chunk] | None = None) -> Transcript:
     epoch, frame.epochs = frame.epochs, frame.epochs + 1
-    transcript = Transcript(chain_start_below(state.root.record.origin, frame.path, epoch), epoch)
+    transcript = Transcript(origin, epoch, sealed=sealed or [])
     for entry in entries:
         transcript.append(entry.data, entry.kind, entry.agent, entry.turn, entry.target)
     return transcript

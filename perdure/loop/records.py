@@ -23,29 +23,86 @@ class Entry(NamedTuple):
     target: str = ""
 
 
+@dataclass(slots=True, frozen=True)
+class Chunk:
+    """Items of a transcript that lie in the blob store, with the answers that begin among them.
+
+    Attributes:
+        sha256: Of the chunk's bytes.
+        count: How many items it has; `inputs` of them are input.
+        digest: The transcript's chain after them.
+    """
+
+    sha256: str
+    count: int
+    digest: str
+    inputs: int = 0
+
+
 @dataclass(slots=True)
 class Transcript:
-    """An append-only list of items.
+    """An append-only list of items; the older ones may be sealed: they lie in the blob store.
 
     Attributes:
         origin: The chain's digest before the first item.
         epoch: Which of its frame's transcripts it is; an edit begins another one.
+        entries: The items after the sealed ones.
         sent: How many items the last model call had; what comes after them is new to the worker that made it.
+        sealed: The sealed items.
     """
 
     origin: str
     epoch: int = 0
     entries: list[Entry] = field(default_factory=list[Entry])
     sent: int = 0
+    sealed: list[Chunk] = field(default_factory=list[Chunk])
+
+    @property
+    def first(self) -> int:
+        """The place of the first item that is not sealed."""
+        return sum(chunk.count for chunk in self.sealed)
+
+    @property
+    def count(self) -> int:
+        """How many items there are."""
+        return self.first + len(self.entries)
+
+    @property
+    def inputs(self) -> int:
+        """How many of the items are input."""
+        return sum(chunk.inputs for chunk in self.sealed) + sum(entry.kind == "input" for entry in self.entries)
 
     def digest_at(self, count: int) -> str:
-        """The chain's digest after `count` items."""
-        return self.entries[count - 1].digest if count else self.origin
+        """The chain's digest after `count` items; of sealed ones it is known where a chunk ends."""
+        place = count - self.first
+        if place > 0:
+            return self.entries[place - 1].digest
+        digest, ends = self.origin, 0
+        for chunk in self.sealed:
+            if ends == count:
+                break
+            digest, ends = chunk.digest, ends + chunk.count
+        return digest
+
+    def after(self, place: int) -> list[Entry]:
+        """The items from a place on, which must not be sealed."""
+        return self.entries[place - self.first :]
 
     def append(self, data: bytes, kind: EntryKind, agent: str, turn: int, target: str = "") -> None:
         """Adds one item."""
-        digest = chain(self.digest_at(len(self.entries)), [data])
-        self.entries.append(Entry(data, kind, agent, turn, digest, target))
+        before = self.entries[-1].digest if self.entries else self.digest_at(self.first)
+        self.entries.append(Entry(data, kind, agent, turn, chain(before, [data]), target))
+
+    def seal(self, chunks: list[Chunk]) -> None:
+        """Forgets the oldest items, which lie in the blob store as these chunks.
+
+        Raises:
+            ValueError: The chunks do not hold the items.
+        """
+        for chunk in chunks:
+            if self.digest_at(self.first + chunk.count) != chunk.digest or chunk.count > len(self.entries):
+                raise ValueError(f"the chunk {chunk.sha256[:12]}… does not hold {chunk.count} items of the transcript")
+            self.sealed, self.entries = [*self.sealed, chunk], self.entries[chunk.count :]
 
 
 @dataclass(slots=True, frozen=True)

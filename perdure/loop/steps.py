@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from perdure.definition import AgentDefinition, Snapshot
-from perdure.loop.records import EntryKind, Failure, Final, GuardrailRecord, ModelAnswer
+from perdure.loop.records import Chunk, Entry, EntryKind, Failure, Final, GuardrailRecord, ModelAnswer
 
 Role = Literal[
     "needs_approval",
@@ -169,14 +169,28 @@ class EditedItem:
 
 
 @dataclass(slots=True, frozen=True)
+class Rewritten:
+    """A transcript that an edit has made: sealed items, then the newest ones, whose digests are not known yet."""
+
+    sealed: list[Chunk]
+    entries: list[Entry]
+
+
+@dataclass(slots=True, frozen=True)
 class EditedHistory:
-    """What the next agent gets; `shown` is what the model gets instead of `before` and `new`, if that differs."""
+    """What the next agent gets; `shown` is what the model gets instead of `before` and `new`, if that differs.
+
+    Where older items are sealed, the edit comes carried out: as the `record` that it makes, and what the model gets
+    (`rewritten`), if that differs.
+    """
 
     input: list[EditedItem]
     input_is_text: bool
     before: list[EditedItem]
     new: list[EditedItem]
     shown: list[EditedItem] | None = None
+    record: Rewritten | None = None
+    rewritten: Rewritten | None = None
 
 
 @dataclass(slots=True, frozen=True)

@@ -39,7 +39,7 @@ def accept_answer(state: LoopState, frame: Frame, answer: ModelAnswer, now: floa
 
 
 def _record(state: LoopState, frame: Frame, answer: ModelAnswer, reading: Reading) -> None:
-    first = len(frame.record.entries)
+    first = frame.record.count
     frame.responses.append(
         ResponseRecord(
             frame.turn, frame.agent, first, len(reading.items), answer.usage, answer.response_id, answer.request_id
@@ -49,7 +49,7 @@ def _record(state: LoopState, frame: Frame, answer: ModelAnswer, reading: Readin
     for item in reading.items:
         frame.append(encode(item), "handoff" if id(item) in handoffs else "answer")
     if frame.kept is not None:
-        frame.kept.delivered = len(frame.shown.entries)
+        frame.kept.delivered = frame.shown.count
         frame.kept.previous_response_id = answer.response_id if frame.kept.chains else None
 
 
@@ -145,7 +145,7 @@ def finish(state: LoopState, frame: Frame, final: Final) -> None:
     definition = state.definition(frame)
     frame.final, frame.stage = final, "ending"
     frame.calls, frame.handoffs = [], []
-    frame.settled_items, frame.settled_turns = len(frame.record.entries), frame.turn
+    frame.settled_items, frame.settled_turns = frame.record.count, frame.turn
     frame.reviews = guards(definition.output_guardrails, frame.rules.output_guardrails)
 
 

@@ -7,11 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from perdure.limits import HISTORY_EVENTS
 from tests.conformance.definitions import Definitions
 from tests.conformance.model_server import ModelServer, Script
 from tests.conformance.sides import AGENTS, PERDURE, Side
 
 MAIN = "main"
+
+
+# Fewer than usual: every scenario goes on in new histories, as often as it can.
+_HISTORY_EVENTS = int(os.environ.get("PERDURE_HISTORY_EVENTS", str(HISTORY_EVENTS)))
 
 
 class Log:
@@ -90,7 +95,7 @@ class Bench(Definitions):
     def config(self, **fields: Any) -> Any:
         """The settings of a run with what both sides need to be comparable."""
         if self.sdk.name == PERDURE:
-            fields = {"tool_output_format": "str", **fields}
+            fields = {"tool_output_format": "str", "history_events": _HISTORY_EVENTS, **fields}
         return self.sdk.RunConfig(**fields)
 
     async def run(self, agent: Any, input: Any = "hi", *, config: dict[str, Any] | None = None, **options: Any) -> Any:

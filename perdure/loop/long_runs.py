@@ -1,0 +1,72 @@
+"""What a run may leave behind when it goes on in a new history: items that are sealed, and what it may forget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import TypeVar
+
+from perdure.limits import MAX_KNOWN_CALLS, MAX_KNOWN_DECISIONS
+from perdure.loop.records import Chunk, Transcript
+from perdure.loop.state import Frame, LoopState
+
+_T = TypeVar("_T")
+
+
+def sealable(state: LoopState, kept_bytes: int) -> Iterator[tuple[Frame, Transcript, int]]:
+    """The transcripts of which a part should be sealed, with the place up to which.
+
+    Only items of completed turns that the model has been sent may go; the newest of them stay, so many bytes.
+    """
+    for frame in state.frames():
+        if not frame.turn:
+            continue
+        open_items = frame.record.count - frame.settled_items
+        for transcript in [frame.record] if frame.shown is frame.record else [frame.record, frame.shown]:
+            upto = transcript.count - open_items
+            if transcript is frame.shown:
+                upto = min(upto, transcript.sent)
+            upto = _without_tail(transcript, upto, kept_bytes)
+            if upto > transcript.first:
+                yield frame, transcript, upto
+
+
+def _without_tail(transcript: Transcript, upto: int, kept_bytes: int) -> int:
+    kept = 0
+    for entry in reversed(transcript.entries[: max(upto - transcript.first, 0)]):
+        kept += len(entry.data)
+        if kept > kept_bytes:
+            break
+        upto -= 1
+    return upto
+
+
+def seal(frame: Frame, transcript: Transcript, chunks: list[Chunk]) -> None:
+    """Forgets what lies in the blob store now: the items, and the answers that begin among them.
+
+    Raises:
+        ValueError: The chunks do not hold the items.
+    """
+    transcript.seal(chunks)
+    if chunks and transcript is frame.record:
+        frame.responses = [each for each in frame.responses if each.items is None and each.first >= transcript.first]
+
+
+def forget(state: LoopState) -> None:
+    """Forgets what only grows: the ids of old calls, and decisions about them."""
+    open_calls = {call.id for frame in state.frames() for call in (*frame.calls, *frame.handoffs)}
+    state.call_digests = _newest(state.call_digests, MAX_KNOWN_CALLS, open_calls)
+    known = ((name, [each for each in ours if each in state.call_digests]) for name, ours in state.call_ids.items())
+    state.call_ids = {name: ours for name, ours in known if ours}
+    decided = _newest(state.decided, MAX_KNOWN_DECISIONS, open_calls)
+    state.decided = {
+        call_id: decision if call_id in open_calls else replace(decision, reason=(decision.reason or "")[:200] or None)
+        for call_id, decision in decided.items()
+    }
+
+
+def _newest(values: dict[str, _T], count: int, kept: set[str]) -> dict[str, _T]:
+    """The last entries, and those to be kept."""
+    old = set(islice(values, max(len(values) - count, 0))) - kept
+    return {name: value for name, value in values.items() if name not in old}
