@@ -19,7 +19,8 @@ from temporalio.service import RPCError
 from perdure.blobs import BlobStore, load_item
 from perdure.canonical import encode
 from perdure.contracts.converter import data_converter
-from perdure.contracts.run import PageEntry, PageRequest, ResponseView, TranscriptPage
+from perdure.contracts.frozen import carried_items
+from perdure.contracts.run import PageEntry, PageRequest, ResponseView, RunInput, TranscriptPage
 from perdure.contracts.sealing import unsealed
 from perdure.contracts.steps import CALL_MODEL, CallModelInput, Cursor
 from perdure.transcript import chain
@@ -100,7 +101,7 @@ class Conversations:
             stored = [encode(entry.item) for entry in said.entries]
         except RPCError as error:
             _log.warning("run %s does not tell its transcript (%s); reading its history", workflow_id, error)
-            stored = (await _from_history(handle, path, cursor.epoch))[:count]
+            stored = (await _from_history(handle, path, cursor.epoch, self._blobs))[:count]
         if chain(cursor.origin, stored) != digest:
             raise Unavailable(
                 f"The run answered {len(stored)} of {count} items and they do not hash to {digest[:12]}….",
@@ -165,8 +166,10 @@ async def ask_by_pages(
     return said if upto is None else said._replace(entries=said.entries[: upto - wanted.start])
 
 
-async def _from_history(handle: WorkflowHandle[Any, Any], path: str, epoch: int) -> list[bytes]:
-    """The items as the inputs of the model calls so far carried them; what none carried is missing.
+async def _from_history(
+    handle: WorkflowHandle[Any, Any], path: str, epoch: int, blobs: BlobStore | None
+) -> list[bytes]:
+    """The items as the inputs of the run and of its model calls so far carried them; what none carried is missing.
 
     Raises:
         Unavailable: `TranscriptUnavailable` if the history cannot be read either.
@@ -175,12 +178,23 @@ async def _from_history(handle: WorkflowHandle[Any, Any], path: str, epoch: int)
     try:
         async for event in handle.fetch_history_events():
             scheduled = event.activity_task_scheduled_event_attributes
+            started = event.workflow_execution_started_event_attributes
+            if started.input.payloads:
+                [run] = await data_converter.decode(started.input.payloads, [RunInput])
+                stored = await asyncio.to_thread(_carried, run, path, epoch, blobs)
             if scheduled.activity_type.name == CALL_MODEL:
-                call: CallModelInput = data_converter.payload_converter.from_payload(
-                    scheduled.input.payloads[0], CallModelInput
-                )
+                [call] = await data_converter.decode(scheduled.input.payloads, [CallModelInput])
                 if (call.path, call.cursor.epoch) == (path, epoch):
                     stored[call.cursor.base_count :] = [encode(item) for item in call.items]
     except RPCError as error:
         raise Unavailable(f"The history cannot be read: {error}", type="TranscriptUnavailable") from None
     return stored
+
+
+def _carried(run: RunInput, path: str, epoch: int, blobs: BlobStore | None) -> list[bytes]:
+    """The items of a transcript that an execution was given when it began."""
+    if run.state is None:
+        return []
+    chunks, entries = carried_items(run.state, path, epoch)
+    page = TranscriptPage(first=0, sealed=chunks, entries=[], responses=[], count=0, before="", digest="")
+    return [*(encode(entry.item) for entry in unsealed(page, blobs).entries), *entries]

@@ -13,7 +13,11 @@ import tempfile
 from pathlib import Path
 from typing import Any, Protocol
 
+from google.protobuf.message import DecodeError
+from temporalio.api.common.v1 import Payload
+
 from perdure.canonical import canonical, encode
+from perdure.compression import compressed, expanded
 from perdure.errors import UserError
 from perdure.items import is_reference
 from perdure.limits import MAX_INLINE_ITEM_BYTES
@@ -55,7 +59,7 @@ class DirectoryBlobStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor, temporary = tempfile.mkstemp(dir=path.parent)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
+                file.write(compressed(Payload(data=data)).SerializeToString())
             Path(temporary).replace(path)
         return digest
 
@@ -63,15 +67,24 @@ class DirectoryBlobStore:
         """The bytes, verified against their digest."""
         path = self._path(digest)
         try:
-            data = path.read_bytes()
+            kept = path.read_bytes()
         except FileNotFoundError:
             raise UserError(
                 f"The blob {digest[:12]}… is not in {self._root}: every client and worker of a run must share one "
                 "blob directory (PERDURE_BLOBS), and blobs must be kept as long as the runs."
             ) from None
-        if hashlib.sha256(data).hexdigest() != digest:
+        data = _plain(kept)
+        if data is None or hashlib.sha256(data).hexdigest() != digest:
             raise UserError(f"The blob {path} was changed: its content no longer has its digest. Restore it.")
         return data
+
+
+def _plain(kept: bytes) -> bytes | None:
+    """The bytes of a blob's file; `None` if it was changed."""
+    try:
+        return expanded(Payload.FromString(kept), limit=0).data
+    except DecodeError:
+        return None
 
 
 def store_item(item: dict[str, Any], blobs: BlobStore | None) -> dict[str, Any]:

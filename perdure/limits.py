@@ -20,6 +20,9 @@ HISTORY_BYTES = 4 * MIB  # of a history, before the run goes on in a new one; th
 MAX_HISTORY_BYTES = 40 * MIB  # a run that cannot go on in a new one ends itself, with a reason, before the server does
 MAX_DECISION_BYTES = 16 * KIB  # a signal or update; larger ones are ignored
 
+MIN_COMPRESSED_BYTES = 16 * KIB  # a payload or blob of this size is compressed; smaller ones are readable in the UI
+MAX_EXPANDED_BYTES = 16 * MIB  # what a compressed payload may expand to; more is no payload of ours
+
 # Counts.
 HISTORY_EVENTS = 4000  # in a history, before the run goes on in a new one; the server ends one at 51,200
 FEWEST_HISTORY_EVENTS = 20  # less would be a new execution for each step

@@ -1,4 +1,4 @@
-"""How values become payloads: JSON by pydantic, only the fields that were set."""
+"""How values become payloads: JSON by pydantic, only the fields that were set; large ones compressed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
 from temporalio.converter import DataConverter
+
+from perdure.compression import Compression
 
 
 class _PayloadConverter(PydanticPayloadConverter):
@@ -32,4 +34,4 @@ class _PayloadConverter(PydanticPayloadConverter):
             return RawValue(payload)
 
 
-data_converter = DataConverter(payload_converter_class=_PayloadConverter)
+data_converter = DataConverter(payload_converter_class=_PayloadConverter, payload_codec=Compression())

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from perdure.canonical import canonical
-from perdure.contracts.run import GuardrailView, PageEntry, ResponseView, Tokens, problems_of
+from perdure.contracts.run import ChunkView, GuardrailView, PageEntry, ResponseView, Tokens, problems_of
 from perdure.definition import RunRules, Snapshot
 from perdure.errors import UserError
 from perdure.loop.frames import begin_turn
@@ -91,6 +91,16 @@ def _frames(root: dict[str, Any]) -> list[dict[str, Any]]:
         found.append(frame)
         waiting += [call["child"] for call in frame["calls"] if call.get("child")]
     return found
+
+
+def carried_items(frozen: dict[str, Any], path: str, epoch: int) -> tuple[list[ChunkView], list[bytes]]:
+    """The items of one of its transcripts that a frozen state carries: sealed ones, and the newest themselves."""
+    for frame in _frames(frozen["root"]):
+        for transcript in (frame["record"], frame["shown"]):
+            if frame["path"] == path and transcript and transcript["epoch"] == epoch:
+                chunks = [ChunkView(**chunk) for chunk in transcript["sealed"]]
+                return chunks, [entry[0].encode() for entry in transcript["entries"]]
+    return [], []
 
 
 def closed_state(

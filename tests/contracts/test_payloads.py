@@ -13,7 +13,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
 from perdure import definition
-from perdure.contracts import messages, run, said, steps
+from perdure.contracts import messages, run, said, sealing, steps
 from perdure.contracts.converter import data_converter
 from perdure.definition import AgentDefinition, Frozen, Snapshot, ToolDefinition
 
@@ -54,6 +54,9 @@ BUILT = steps.BuiltInput(items=[ITEM], is_text=False, tool_input={"a": 1})
 CHOSEN = steps.ChosenOutput(is_final=True, output=OUTPUT)
 HANDED_OFF = steps.HandedOff(agent="B", definitions={"B": AGENT})
 EDITED = steps.EditedHistory(input=[said.EditedItem(place=0)], new=[said.EditedItem(item=ITEM, kind="output")])
+CHUNK = run.ChunkView(sha256="ab", count=2, digest="02", inputs=1)
+REWRITTEN = said.RewrittenTranscript(chunks=[CHUNK], entries=PAGE.entries)
+REWRITE = said.Rewrite(record=NAMED, turn_start=2, record_origin="00", shown_origin="01", kept_bytes=10)
 HANDLED = steps.HandledError(output=OUTPUT, include_in_history=False)
 
 # One of each model, with what an ordinary run puts into it.
@@ -99,6 +102,12 @@ SAMPLES: list[Frozen] = [
     EDITED,
     *EDITED.input,
     HANDLED,
+    CHUNK,
+    REWRITTEN,
+    REWRITE,
+    sealing.SealInput(start=0, upto=2, before="00"),
+    sealing.SealOutput(chunks=[CHUNK]),
+    sealing.SealedItems(entries=PAGE.entries, responses=PAGE.responses),
     steps.CallUserOutput(built=BUILT, chosen=CHOSEN, handed_off=HANDED_OFF, edited=EDITED, handled=HANDLED),
     messages.DecisionMessage(call_id="2.0", by="ana", always=True),
     messages.UpdateMessage(call_id="2.0", decision="approve"),
@@ -116,6 +125,7 @@ SAMPLES: list[Frozen] = [
     ),
 ]
 DECISIONS = (messages.DecisionMessage, messages.UpdateMessage)
+MODULES = [definition, run, said, sealing, steps, messages]
 BY_NAME = {type(sample).__name__: sample for sample in SAMPLES}
 
 
@@ -135,7 +145,9 @@ def models(module: ModuleType) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("module", [definition, run, said, steps, messages], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [definition, run, said, sealing, steps, messages], ids=lambda module: module.__name__
+)
 def test_every_model_has_a_sample_here(module: ModuleType) -> None:
     assert [each for each in models(module) if each not in BY_NAME] == []
 

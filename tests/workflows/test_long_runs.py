@@ -23,7 +23,7 @@ from perdure import (
 )
 from perdure.client.host import Host
 from perdure.testing import ScriptedModel, message, tool_call
-from tests.agents import add, refund, refund_call, scripted
+from tests.agents import add, refund_call, scripted
 
 SHORT = 20  # events; a turn with a call makes 12
 TURNS = 8
