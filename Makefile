@@ -11,7 +11,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-index-url --no-emit-find-links
 
 # The tests in which runs run.
-RUNS := tests/workflows tests/end_to_end tests/cli tests/perdure/test_runner.py tests/examples/test_airline_demo.py \
+RUNS := tests/workflows tests/end_to_end tests/cli tests/perdure/test_runner.py tests/examples \
 	tests/conformance/test_conformance.py
 
 .DEFAULT_GOAL := help
@@ -38,7 +38,7 @@ test: $(READY) ## Run all tests but those of chaos
 	$(BIN)/pytest -m "not chaos" -n 3 --dist loadfile
 
 replayed: $(READY) ## Run the tests of runs again, each run replayed from its history at every step
-	PERDURE_MAX_CACHED_WORKFLOWS=0 $(BIN)/pytest -m "not chaos" -n 3 --dist loadfile $(RUNS)
+	PERDURE_MAX_CACHED_WORKFLOWS=0 PERDURE_ALL_SCENARIOS=1 $(BIN)/pytest -m "not chaos" -n 3 --dist loadfile $(RUNS)
 
 conformance: $(READY) ## Run every scenario on the Agents SDK and on Perdure, and show where they differ
 	$(BIN)/python -m tests.conformance

@@ -73,6 +73,12 @@ class Surroundings:
             tool_name=call.tool,
             tool_call_id=call.model_call_id,
             tool_arguments=arguments,
+            tool_call={
+                "type": "function_call",
+                "call_id": call.model_call_id,
+                "name": call.tool,
+                "arguments": arguments,
+            },
             agent=member.agent,
             run_config=member.config,
             idempotency_key=call.idempotency_key,
@@ -82,7 +88,7 @@ class Surroundings:
     def _fields(self, step: StepInput) -> dict[str, Any]:
         return {
             "context": self.served.context(self.run_id, step.context),
-            "usage": (step.usage or Tokens()).usage(),
+            "usage": self.served.usage(self.run_id, (step.usage or Tokens()).usage()),
             "tool_input": step.tool_input,
             "attempt": activity.info().attempt,
         }

@@ -34,14 +34,14 @@ def surroundings(state: LoopState, frame: Frame, *, with_context: bool = True) -
 def model_input(state: LoopState, frame: Frame, step: CallModel, settings: RunSettings) -> contracts.CallModelInput:
     """One model call."""
     definition, rules = state.definition(frame), frame.rules
-    cursor, items = cursor_of(frame.shown, frame.kept.delivered if frame.kept is not None else 0)
+    cursor, items = cursor_of(frame.requested, frame.kept.delivered if frame.kept is not None else 0)
     listens = is_heard(state, frame, "on_llm_start") or is_heard(state, frame, "on_llm_end")
     extras: dict[str, Any] = {}
     if definition.reset_tool_choice and frame.agent in frame.agents_with_tool_use:
         extras["forget_tool_choice"] = True
     extras |= {name: True for name, holds in _asked(rules, listens=listens).items() if holds}
     if rules.omit_reasoning_ids:
-        extras["input_count"] = sum(entry.kind == "input" for entry in frame.shown.entries)
+        extras["input_count"] = sum(entry.kind == "input" for entry in frame.requested.entries)
     if frame.kept is not None:
         extras |= _kept(frame)
     if settings.group_id is not None:
@@ -157,11 +157,12 @@ def hook_input(state: LoopState, frame: Frame, step: RunHook, call: Call | None)
     extras: dict[str, Any] = {}
     match step.event:
         case "on_agent_start":
-            cursor, items = cursor_of(frame.shown)
+            cursor, items = cursor_of(frame.requested)
             extras = {"cursor": cursor, "items": items}
         case "on_agent_end":
-            asked = Transcript(frame.shown.origin, frame.shown.epoch, frame.shown.entries[: frame.shown.sent])
-            asked.sent = frame.shown.sent
+            whole = frame.requested
+            asked = Transcript(whole.origin, whole.epoch, whole.entries[: whole.sent])
+            asked.sent = whole.sent
             cursor, items = cursor_of(asked)
             extras = {"cursor": cursor, "items": items, "output": output_of(frame.final or Final())}
         case "on_handoff":
@@ -191,6 +192,7 @@ def _about_call(state: LoopState, frame: Frame, call: Call, step: CallUser) -> d
             extras |= {"error": call.failure.message, "error_kind": call.failure.type}
         case "custom_output_extractor" if call.child is not None:
             extras |= {"output": output_of(call.child.final or Final()), "transcript": _name_of(call.child)}
+            extras["input_is_text"] = call.child.input_is_text
         case _:
             pass
     return extras

@@ -29,8 +29,8 @@ _INPUT_ROLES = frozenset({"user", "system", "developer"})
 async def adopt(client: AsyncOpenAI, request: ModelRequest) -> ModelAnswer | None:
     """The answer to this very request that the conversation holds already, or None if the request did not arrive.
 
-    A request of messages alone is taken for arrived if the conversation ends in the same messages and an answer, which a
-    caller that says the same thing twice could have done before.
+    A request of messages alone is taken for arrived if the conversation ends in the same messages and an answer, which
+    a caller that says the same thing twice could have done before.
 
     Raises:
         ConversationStateUnknown: The conversation holds part of the request, or all of it without an answer, or the

@@ -11,11 +11,12 @@ class Output(Frozen):
     """A final output, or a tool's.
 
     Attributes:
-        kind: `"text"`: `text` is it; `"typed"`: JSON of the agent's output type; `"value"`: JSON of any value.
+        kind: `"text"`: `text` is it; `"typed"`: JSON of the agent's output type; `"value"`: JSON of any value;
+            `"object"`: of one that a tool made, which may be of the agent's output type.
         item: Where the text is too long to be carried: the item, in stored form, whose text it is.
     """
 
-    kind: Literal["text", "typed", "value"] = "text"
+    kind: Literal["text", "typed", "value", "object"] = "text"
     text: str = ""
     item: dict[str, Any] | None = None
 
@@ -89,7 +90,12 @@ class EditedHistory(Frozen):
 
 
 class HandledError(Frozen):
-    """`error_handler`: the final output that it made; none if it declined."""
+    """`error_handler`: the final output that it made; none if it declined.
+
+    Attributes:
+        message: The message that it becomes in the conversation, in stored form, where that is not the output's text.
+    """
 
     output: Output | None = None
     include_in_history: bool = True
+    message: dict[str, Any] | None = None

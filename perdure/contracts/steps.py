@@ -133,6 +133,7 @@ class CallModelOutput(Frozen):
         disabled: The tools and handoffs, by name, that were switched off when it was asked.
         invalid_output: Why the last message is not of the agent's output type; `None` if it is.
         context_changes: What the functions of the user changed in the context.
+        raw_usage: What the provider itself reported, where the settings ask for it.
     """
 
     items: list[dict[str, Any]]
@@ -142,6 +143,7 @@ class CallModelOutput(Frozen):
     disabled: list[str] = []
     invalid_output: str | None = None
     context_changes: dict[str, Any] = {}
+    raw_usage: dict[str, Any] | None = None
 
 
 class ToolCall(StepInput):
@@ -171,10 +173,12 @@ class CallToolOutput(Frozen):
 
     Attributes:
         is_value: Whether the output's text is the JSON of a value.
+        is_object: Whether it is the JSON of an object of the user's, which a final output may be.
     """
 
     item: dict[str, Any]
     is_value: bool = False
+    is_object: bool = False
     context_changes: dict[str, Any] = {}
 
 
@@ -266,7 +270,8 @@ class CallUserOutput(Frozen):
 
     Attributes:
         needs_approval: `needs_approval`.
-        text: `tool_error_formatter`, `failure_error_function`; `None`: the default text holds.
+        text: `tool_error_formatter` (`None`: the default text holds), `failure_error_function` (`None`: the failure
+            stands).
         output: `custom_output_extractor`.
     """
 

@@ -8,10 +8,10 @@ from typing import Any
 from perdure.canonical import encode
 from perdure.definition import HandoffDefinition
 from perdure.loop.frames import begin_turn, fail_frame
-from perdure.loop.records import Entry, EntryKind, Failure, Transcript
+from perdure.loop.records import Entry, EntryKind, Failure
+from perdure.loop.showing import new_epoch, prune
 from perdure.loop.state import Frame, LoopState
 from perdure.loop.steps import EditedHistory, EditedItem
-from perdure.transcript import chain_start_below
 
 _IGNORED = "Multiple handoffs detected, ignoring this one."
 
@@ -78,9 +78,11 @@ def edit_history(state: LoopState, frame: Frame, edited: EditedHistory) -> None:
     """Replaces what the model gets by what a filter made of it.
 
     The record keeps what was said in earlier turns; the run's input and what this turn said are as the filter left
-    them. Both begin a new epoch.
+    them. Both begin a new epoch. What nesting puts into the input has its turn there: it was said by then.
     """
     inputs = [_entry(frame, item, "input") for item in edited.input]
+    if not nests_history(frame, frame.handoffs[0].definition):
+        inputs = [entry._replace(turn=0) for entry in inputs]
     before = [_entry(frame, item) for item in edited.before]
     new = [_entry(frame, item) for item in edited.new]
     earlier = [
@@ -91,8 +93,10 @@ def edit_history(state: LoopState, frame: Frame, edited: EditedHistory) -> None:
     _keep_responses(frame)
     record = [*inputs, *earlier, *new]
     rewritten = [*inputs, *shown]
-    frame.record = _transcript(state, frame, record)
-    frame.shown = frame.record if rewritten == record else _transcript(state, frame, rewritten)
+    origin = state.root.record.origin
+    frame.record = new_epoch(frame, origin, record)
+    frame.shown = frame.record if rewritten == record else new_epoch(frame, origin, rewritten)
+    prune(frame, origin)
     frame.input_is_text = edited.input_is_text
 
 
@@ -121,11 +125,3 @@ def _entry(frame: Frame, item: EditedItem, kind: EntryKind | None = None) -> Ent
         return Entry(encode(item.item), kind or item.kind, agent, frame.turn, "", item.target)
     old = frame.shown.entries[item.place]
     return old._replace(kind=kind or old.kind, digest="")
-
-
-def _transcript(state: LoopState, frame: Frame, entries: list[Entry]) -> Transcript:
-    epoch, frame.epochs = frame.epochs, frame.epochs + 1
-    transcript = Transcript(chain_start_below(state.root.record.origin, frame.path, epoch), epoch)
-    for entry in entries:
-        transcript.append(entry.data, entry.kind, entry.agent, entry.turn, entry.target)
-    return transcript

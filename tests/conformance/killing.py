@@ -71,9 +71,12 @@ async def outcome(killed: Killed, server: ModelServer, folder: Path, chance: ran
         await child.ended()
     said = child.outcome()
     return {
-        "listed": side in server.listed, "ended": said["ended"], "log": unique(said["log"]), "killed": f"at request {at}, {delay:.3f} s after it",
+        "ended": said["ended"],
+        "log": unique(said["log"]),
+        "killed": f"at request {at}, {delay:.3f} s after it",
         "requests": {name: requests_of(script) for name, script in sorted(scripts.items())},
-    }  # fmt: skip
+        "listed": side in server.listed,
+    }
 
 
 def without_usage(value: Any) -> Any:

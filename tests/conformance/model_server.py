@@ -112,7 +112,7 @@ class ModelServer:
         return await _write(writer, status, said, sent_headers)
 
     def _keep(self, side: str, body: dict[str, Any], answer: list[dict[str, Any]]) -> None:
-        """Adds a request's items and its answer to the conversation, as the provider does once the answer is complete."""
+        """Adds a request and its answer to the conversation, as the provider does once the answer is complete."""
         kept = self.conversations.setdefault((side, body["conversation"]), [])
         given = body["input"] if isinstance(body["input"], list) else [{"role": "user", "content": body["input"]}]
         kept += [{"id": f"item_{len(kept) + place}", **item} for place, item in enumerate([*given, *answer])]

@@ -70,6 +70,7 @@ SAMPLES: list[Frozen] = [
     CALL,
     run.RunSettings(config={"model": "m"}, tool_output_format="str", approval_timeout_seconds=5.0),
     run.GuardrailView(kind="tool_input", source="tool", index=0, name="calm", agent="Support", output_info={"a": 1}),
+    run.KeptView(conversation_id="conv_1", began_after="resp_0"),
     definition.GuardrailDefinition(name="calm", parallel=True),
     definition.RunRules(hooks=("on_agent_start",), max_parallel_tools=2),
     definition.AgentToolDefinition(agent="Support", on_failure="raise"),
@@ -206,6 +207,12 @@ def test_tokens_come_back_as_a_usage() -> None:
     used = run.Tokens(requests=3, input=10, output=5, cached=4, reasoning=2).usage()
     assert (used.requests, used.total_tokens, used.input_tokens_details.cached_tokens) == (3, 15, 4)
     assert (used.output_tokens_details.reasoning_tokens, used.request_usage_entries) == (2, [])
+
+
+def test_the_usage_of_an_answer_has_an_entry_for_each_attempt() -> None:
+    used = run.Tokens(requests=3, input=10, output=5, other=2).usage_of_answer()
+    assert [entry.total_tokens for entry in used.request_usage_entries] == [0, 0, 17]
+    assert run.Tokens.of(used) == run.Tokens(requests=3, input=10, output=5, other=2)
 
 
 def test_the_tokens_of_one_request_come_back_with_its_entry() -> None:

@@ -92,7 +92,7 @@ def check_request(state: LoopState, step: CallModel) -> None:
     """Each call that a model is shown has its output."""
     frame = state.frame(step.path)
     assert frame is not None
-    items = [json.loads(entry.data) for entry in frame.shown.entries]
+    items = [json.loads(entry.data) for entry in frame.requested.entries]
     made = [item["call_id"] for item in items if item.get("type") == "function_call"]
     outputs = [item["call_id"] for item in items if item.get("type") == "function_call_output"]
     assert sorted(made) == sorted(outputs)
