@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from zlib import crc32
 
 import pytest
 
 from tests.conformance.comparison import Comparison, compare_all
 from tests.conformance.differences import DIFFERENCES
 from tests.conformance.registry import all_scenarios
+from tests.thoroughness import is_sampled
 
-# All of them with `PERDURE_ALL_SCENARIOS`, as in `make replayed`; else one in five, always the same ones.
-ONE_IN = 1 if os.environ.get("PERDURE_ALL_SCENARIOS") else 5
-SCENARIOS = {one.name: one for one in all_scenarios() if crc32(one.name.encode()) % ONE_IN == 0}
+SCENARIOS = {one.name: one for one in all_scenarios() if is_sampled(one.name, 8)}
 AT_LEAST = 150
 
 pytestmark = pytest.mark.timeout(300)  # the first test runs all scenarios

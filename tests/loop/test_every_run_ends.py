@@ -33,6 +33,7 @@ from perdure.loop.steps import (
 )
 from tests.loop.runs import answered, approve, call, message, open_run, passed, returned, tool
 from tests.loop.test_turns import Report, after, before, beside
+from tests.thoroughness import THOROUGH
 
 NAMES = ["a", "pay", "ask", "transfer_to_b", "transfer_to_a", "fly"]
 ITEMS = st.one_of(
@@ -98,7 +99,7 @@ def check_request(state: LoopState, step: CallModel) -> None:
     assert sorted(made) == sorted(outputs)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=500 if THOROUGH else 50, deadline=None)
 @given(agent=agents(), data=st.data())
 def test_every_run_ends_or_waits_with_a_reason(agent: Agent[Any], data: st.DataObject) -> None:
     state = open_run(agent, max_turns=5)

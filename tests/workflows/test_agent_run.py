@@ -31,8 +31,6 @@ from perdure import (
 from perdure.testing import ScriptedModel, tool_call
 from tests.agents import add, refund, refund_call, scripted
 
-pytestmark = pytest.mark.usefixtures("cache")
-
 
 def outputs(result: Any) -> list[Any]:
     return [item.output for item in result.new_items if isinstance(item, ToolCallOutputItem)]
