@@ -11,8 +11,8 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-index-url --no-emit-find-links
 
 # The tests in which runs run.
-RUNS := tests/workflows tests/end_to_end tests/cli tests/perdure/test_runner.py tests/examples/test_airline_demo.py \
-	tests/conformance/test_conformance.py
+RUNS := tests/workflows tests/end_to_end tests/cli tests/perdure/test_runner.py tests/examples \
+	tests/conformance
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test replayed conformance check format worker bench chaos pins clean
@@ -37,8 +37,8 @@ demo: $(READY) ## Play a real conversation end to end on an embedded Temporal se
 test: $(READY) ## Run all tests but those of chaos
 	$(BIN)/pytest -m "not chaos" -n 3 --dist loadfile
 
-replayed: $(READY) ## Run the tests of runs again, each run replayed from its history at every step
-	PERDURE_MAX_CACHED_WORKFLOWS=0 $(BIN)/pytest -m "not chaos" -n 3 --dist loadfile $(RUNS)
+replayed: $(READY) ## Run the tests of runs again, all of them, each run replayed from its history at every step
+	PERDURE_MAX_CACHED_WORKFLOWS=0 PERDURE_THOROUGH=1 $(BIN)/pytest -m "not chaos" -n 3 --dist loadfile $(RUNS)
 
 conformance: $(READY) ## Run every scenario on the Agents SDK and on Perdure, and show where they differ
 	$(BIN)/python -m tests.conformance

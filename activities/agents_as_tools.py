@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,12 +16,12 @@ from perdure.context import RunContextWrapper
 from perdure.contracts.steps import BuiltInput, CallUserInput, CallUserOutput, TranscriptName
 from perdure.item_json import input_items, item_json
 from perdure.limits import MAX_RESULT_BYTES
-from perdure.result import RunResult
+from perdure.result import AgentToolInvocation, ResultSource, RunResult
 from perdure.served import AgentNotServed
 
 from .judging_calls import call_of
 from .live_tools import LiveTools
-from .outputs import read_output, value_output
+from .outputs import read_content, read_final, text_output, value_output
 from .surroundings import Surroundings, context_changes
 from .transcripts import Transcripts
 
@@ -60,7 +61,7 @@ class AgentsAsTools:
         return CallUserOutput(built=value, **context_changes(asked, context))
 
     async def failure_error_function(self, asked: CallUserInput) -> CallUserOutput:
-        """What the calling model is told of a failed run."""
+        """What the calling model is told of a failed run; no text: the failure is the caller's, too."""
         call, agent_tool = call_of(asked), self._agent_tool(asked)
         function = agent_tool.failure_error_function
         if function is None:
@@ -72,29 +73,34 @@ class AgentsAsTools:
             said = function(context, failure)
             return await said if inspect.isawaitable(said) else said
 
-        text = str(await self._around.on_user_loop(ask))
-        return CallUserOutput(text=text, **context_changes(asked, context))
+        said = await self._around.on_user_loop(ask)
+        return CallUserOutput(text=None if said is None else str(said), **context_changes(asked, context))
 
     async def custom_output_extractor(self, asked: CallUserInput) -> CallUserOutput:
-        """The tool's output, made of the result of the agent's run; without a function of the user, Python's text."""
-        extractor = self._agent_tool(asked).custom_output_extractor or _as_text
+        """The tool's output: what a function of the user makes of the agent's result, else its final output."""
+        extractor, call, made = self._agent_tool(asked).custom_output_extractor, call_of(asked), asked.output
+        if extractor is None and made is not None and call.output_format == "json":
+            content = await read_content(made, self._around.blobs)
+            text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+            return CallUserOutput(output=text_output(text, self._around.blobs, made.kind, answers=call.model_call_id))
         context = self._around.context(asked)
         result = await self._result(asked, context)
 
         async def ask() -> Any:
-            result.final_output = await read_output(asked.output, result.last_agent, self._around.blobs)
-            said: Any = extractor(result)
+            result.final_output = await read_final(asked.output, result.last_agent, self._around.blobs)
+            said: Any = (extractor or _as_text)(result)
             return await said if inspect.isawaitable(said) else said
 
         value = await self._around.on_user_loop(ask)
-        output = value_output(value, self._around.blobs)
+        output = value_output(value, self._around.blobs, answers=call.model_call_id)
         return CallUserOutput(output=output, **context_changes(asked, context))
 
     async def _result(self, asked: CallUserInput, context: RunContextWrapper[Any]) -> RunResult:
         """The result of the agent's run, all but its final output."""
         transcript = await self._transcripts.read(asked.transcript or TranscriptName(path=asked.path))
         members = self._around.served.members(self._around.run_id, asked.root)
-        agent_tool = self._agent_tool(asked)
+        call, agent_tool = call_of(asked), self._agent_tool(asked)
+        invocation = AgentToolInvocation(call.tool, call.model_call_id, await self._tools.arguments(call))
         new_items = transcript.run_items(members)
         return RunResult(
             input=transcript.input(is_text=asked.input_is_text),
@@ -104,6 +110,7 @@ class AgentsAsTools:
             context_wrapper=context,
             max_turns=agent_tool.max_turns,
             run_id=self._around.run_id,
+            source=ResultSource(invocation=invocation),
         )
 
     def _agent_tool(self, asked: CallUserInput) -> AgentTool:

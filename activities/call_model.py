@@ -11,18 +11,21 @@ from temporalio.exceptions import ApplicationError
 
 from perdure.agent_output import output_schema_of
 from perdure.blobs import store_items
-from perdure.contracts.run import Tokens
+from perdure.canonical import clean
 from perdure.contracts.steps import CALL_MODEL, CallModelInput, CallModelOutput
+from perdure.contracts.tokens import Tokens
 from perdure.definition import AgentDefinition
 from perdure.limits import MAX_RESULT_BYTES
 from perdure.model import Model, ModelAnswer, ModelRequest
+from perdure.model_settings import as_fixed
 from perdure.served import AgentNotServed, UserLoopEnded
 from perdure.settings import ModelSettings
 from perdure.snapshot import live_handoffs, without_hidden
 from perdure.tool import FunctionTool
 from perdure.usage import RequestUsage, Usage
 
-from .attempts import final_error, heartbeats, passing_error, told
+from .attempts import Progress, final_error, heartbeats, passing_error, told
+from .blind_repeats import before_request, check_repeat, note_unsent, unknown
 from .definitions import Definitions
 from .model_answers import accept
 from .model_inputs import Prepared, prepare
@@ -58,31 +61,42 @@ class CallModel:
         execution = activity.info().workflow_run_id or ""
         served = self._around.served
         async with heartbeats() as progress:
-            definition = await self._definitions.definition(self._around.run_id, execution, call.definition)
-            items = await self._around.conversation(call, call.cursor, call.items)
-            with told(served):
-                prepared = await prepare(self._around, call, definition, items, progress)
+            with before_request(progress, call.conversation_id):
+                definition = await self._definitions.definition(self._around.run_id, execution, call.definition)
+                items = await self._around.conversation(call, call.cursor, call.items)
+                with told(served):
+                    prepared = await prepare(self._around, call, definition, items, progress)
             with told(served, self._failure):
-                answer = await self._ask(call, definition, prepared)
+                answer = await self._ask(call, definition, prepared, progress)
             with told(served):
                 invalid = await accept(self._around, call, definition, prepared, answer)
                 return self._output(call, prepared, answer, invalid)
 
-    async def _ask(self, call: CallModelInput, definition: AgentDefinition, prepared: Prepared) -> ModelAnswer:
+    async def _ask(
+        self, call: CallModelInput, definition: AgentDefinition, prepared: Prepared, progress: Progress
+    ) -> ModelAnswer:
         member = prepared.member
         live = LiveParts(member.agent, member.config)
         model = self._providers.model(definition, live)
         if not is_wired(model):
-            live = _live_parts(prepared, definition)
+            live = _live_parts(prepared, definition, call)
         request = _request(definition, call, prepared)
+        is_blind = request.conversation_id is not None and not is_wired(model)
+        if is_blind:
+            check_repeat(progress, request.conversation_id)
         try:
-            answer = await self._providers.respond(self._around.run_id, definition, request, live)
+            answer = await self._providers.respond(self._around.run_id, definition, request, live, model)
         except (AgentNotServed, UserLoopEnded):
             raise
         except Exception as error:
-            if definition.retry is None:
+            if definition.retry is None and not is_blind:
                 raise
-            raise _Judged(error, await self._judge(error, model, request, prepared)) from None
+            verdict = await self._judge(error, model, request, prepared)
+            if verdict.is_unknown:
+                raise unknown(request.conversation_id, verdict.failure.message) from error
+            if verdict.again and is_blind:
+                note_unsent(progress)
+            raise _Judged(error, verdict) from None
         return answer if definition.retry is None else _with_failed_attempts(answer, activity.info().attempt - 1)
 
     async def _judge(self, error: Exception, model: Model, request: ModelRequest, prepared: Prepared) -> RetryVerdict:
@@ -113,6 +127,7 @@ class CallModel:
             "response_id": answer.response_id,
             "request_id": answer.request_id,
             "invalid_output": invalid,
+            "raw_usage": None if answer.raw_usage is None else clean(answer.raw_usage),
         }
         extras |= {name: value for name, value in optional.items() if value is not None}
         items = store_items(answer.items, self._around.blobs, _ANSWER_BYTES)
@@ -142,17 +157,21 @@ def _request(definition: AgentDefinition, call: CallModelInput, prepared: Prepar
     )
 
 
-def _live_parts(prepared: Prepared, definition: AgentDefinition) -> LiveParts:
+def _live_parts(prepared: Prepared, definition: AgentDefinition, call: CallModelInput) -> LiveParts:
     """The user's objects behind a request, for a model of the user's own."""
     agent, resolved = prepared.member.agent, prepared.resolved
     tools = {tool.name for tool in definition.tools if not tool.hosted} - resolved.disabled_tools
     handoffs = {each.tool_name for each in definition.handoffs} - resolved.disabled_handoffs
+    settings = as_fixed(agent.model_settings.resolve(prepared.member.config.model_settings), definition.settings)
+    if call.forget_tool_choice:
+        settings.tool_choice = None
     return LiveParts(
         agent=agent,
         config=prepared.member.config,
         tools=[tool for tool in without_hidden(agent) if not isinstance(tool, FunctionTool) or tool.name in tools],
         handoffs=[handoff for handoff in live_handoffs(agent) if handoff.tool_name in handoffs],
         output_schema=output_schema_of(agent.output_type),
+        settings=settings,
     )
 
 

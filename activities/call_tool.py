@@ -19,7 +19,7 @@ from perdure.tool_call import invoke_function_tool
 from .failing_calls import as_failed_call
 from .live_tools import LiveTools
 from .surroundings import Surroundings, context_changes
-from .tool_outputs import as_output
+from .tool_outputs import as_output, is_object
 
 _INLINE_CHARACTERS = 10_000  # a text this short is stored faster than a thread is found for it
 
@@ -44,11 +44,13 @@ class CallTool:
         return await asyncio.to_thread(self._output, call, tool, context, result)
 
     def _output(self, call: ToolCall, tool: FunctionTool, context: ToolContext[Any], result: Any) -> CallToolOutput:
-        output, is_value = as_output(tool.name, context, result, call.output_format)
+        output, is_value = as_output(result, call.output_format)
         item = {"call_id": call.model_call_id, "output": output, "type": "function_call_output"}
         extras = context_changes(call, context)
         if is_value:
             extras["is_value"] = True
+            if is_object(result, context.agent, output):
+                extras["is_object"] = True
         return CallToolOutput(item=store_item(item, self._around.blobs), **extras)
 
 

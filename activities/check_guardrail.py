@@ -19,7 +19,7 @@ from perdure.snapshot import Member
 from perdure.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrailData, ToolOutputGuardrailData
 
 from .live_tools import LiveTools
-from .outputs import read_output
+from .outputs import read_final, read_output
 from .surroundings import Surroundings, context_changes
 
 _MAX_INFO_BYTES = 64 * KIB  # the history keeps it, and so does every result of the run
@@ -51,7 +51,7 @@ class CheckGuardrail:
         async def ask() -> GuardrailFunctionOutput:
             if question.kind == "input":
                 return (await guardrail.run(member.agent, judged, context)).output
-            made = await read_output(output, member.agent, self._around.blobs)
+            made = await read_final(output, member.agent, self._around.blobs)
             return (await guardrail.run(context, member.agent, made)).output
 
         said = await self._around.on_user_loop(ask)
@@ -125,7 +125,15 @@ class CheckGuardrail:
             extras["message"] = message
         if output_info is not None:
             extras["output_info"] = portable_info(output_info)
+            self._keep(question, output_info, extras["output_info"])
         return GuardrailOutput(behavior=behavior, **extras)
+
+    def _keep(self, question: GuardrailInput, info: Any, told: Any) -> None:
+        """Keeps the object itself for the caller, of the run's own guardrails and of those of tools."""
+        call_id = question.call.call_id if question.call is not None else ""
+        if call_id or not question.path:
+            place = (question.kind, question.source, question.index, question.agent, call_id)
+            self._around.served.note_info(self._around.run_id, place, info, told)
 
 
 def portable_info(value: Any) -> Any:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from perdure.agent import Agent
 from perdure.agent_output import dump_output, output_schema_of, validate_python
-from perdure.contracts.steps import CallUserInput, CallUserOutput, HandledError, Output, TranscriptName
+from perdure.blobs import store_item
+from perdure.contracts.steps import CallUserInput, CallUserOutput, HandledError, TranscriptName
 from perdure.error_handlers import RunErrorData, RunErrorHandlerInput, RunErrorHandlerResult, ask_error_handler
 from perdure.errors import MaxTurnsExceeded, ModelBehaviorError, ModelRefusalError
 from perdure.item_json import input_items
+from perdure.loop.recovery import handlers_message
 
 from .agents_as_tools import refusal
-from .outputs import text_output
+from .outputs import text_output, value_output
 from .surroundings import Surroundings, context_changes
 from .transcripts import Transcripts
 
@@ -30,21 +32,25 @@ class HandlingErrors:
         context, agent = self._around.context(asked), self._around.member(asked).agent
         about = RunErrorHandlerInput(_error(asked), context, await self._run_data(asked, agent))
 
-        async def ask() -> tuple[RunErrorHandlerResult | None, str, Literal["text", "typed"]]:
+        async def ask() -> HandledError:
             said = await ask_error_handler(handler, about)
-            if said is None:
-                return None, "", "text"
-            schema = output_schema_of(agent.output_type)
-            if schema is None:
-                return said, str(said.final_output), "text"
-            return said, dump_output(schema, validate_python(schema, said.final_output)), "typed"
+            return HandledError() if said is None else self._handled(said, agent)
 
-        said, text, kind = await self._around.on_user_loop(ask)
-        handled = HandledError()
-        if said is not None:
-            output: Output = text_output(text, self._around.blobs, kind)
-            handled = HandledError(output=output, include_in_history=said.include_in_history)
+        handled = await self._around.on_user_loop(ask)
         return CallUserOutput(handled=handled, **context_changes(asked, context))
+
+    def _handled(self, said: RunErrorHandlerResult, agent: Agent[Any]) -> HandledError:
+        """The answer of a handler: a text, a value of the agent's output type, or, without one, any value."""
+        schema, value, blobs = output_schema_of(agent.output_type), said.final_output, self._around.blobs
+        if schema is not None:
+            text = dump_output(schema, validate_python(schema, value))
+            output = text_output(text, blobs, "typed")
+        else:
+            text, output = str(value), value_output(value, blobs)
+        extras: dict[str, Any] = {}
+        if said.include_in_history and text != output.text:
+            extras["message"] = store_item(handlers_message(text), blobs)
+        return HandledError(output=output, include_in_history=said.include_in_history, **extras)
 
     async def _run_data(self, asked: CallUserInput, agent: Agent[Any]) -> RunErrorData:
         transcript = await self._transcripts.read(asked.transcript or TranscriptName(path=asked.path))

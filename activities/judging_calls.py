@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import inspect
 import json
-import logging
 from typing import Any, cast
 
 from perdure.contracts.steps import CallUserInput, CallUserOutput, ChosenOutput, FunctionResult, ToolCall
 from perdure.errors import UserError
 from perdure.items import ToolCallOutputItem
-from perdure.run_config import ToolErrorFormatterArgs
 from perdure.served import AgentNotServed
 from perdure.snapshot import Member
 from perdure.tool import ApprovalRule
+from perdure.tool_errors import ToolErrorFormatterArgs, formatted
 from perdure.tool_use import FunctionToolResult, ToolsToFinalOutputFunction, ToolsToFinalOutputResult, ask_tool_use
 
 from .failing_calls import as_failed_call
 from .live_tools import LiveTools
 from .outputs import final_output, loaded
 from .surroundings import Surroundings, context_changes
-
-_log = logging.getLogger("perdure")
 
 
 class JudgingCalls:
@@ -51,10 +48,7 @@ class JudgingCalls:
         return CallUserOutput(needs_approval=needs, **context_changes(asked, context))
 
     async def tool_error_formatter(self, asked: CallUserInput) -> CallUserOutput:
-        """What the model is told of a call that was rejected or is unknown; no text: what it is told by default.
-
-        A formatter that fails is no reason to end a run, as the default text is there.
-        """
+        """What the model is told of a call that was rejected or is unknown; no text: what it is told by default."""
         formatter = self._around.member(asked).config.tool_error_formatter
         if formatter is None:
             raise AgentNotServed("The run's configuration on this worker has no tool_error_formatter.")
@@ -68,19 +62,8 @@ class JudgingCalls:
             run_context=context,
         )
 
-        async def ask() -> Any:
-            try:
-                said = formatter(arguments)
-                return await said if inspect.isawaitable(said) else said
-            except Exception:  # noqa: BLE001  whatever it raises, the default text holds
-                _log.exception("run %s: tool_error_formatter failed for %s", self._around.run_id, call.tool)
-                return None
-
-        text = await self._around.on_user_loop(ask)
-        if text is not None and not isinstance(text, str):
-            kind = type(text).__name__
-            _log.error("run %s: tool_error_formatter returned %s for %s", self._around.run_id, kind, call.tool)
-        return CallUserOutput(text=text if isinstance(text, str) else None, **context_changes(asked, context))
+        text = await self._around.on_user_loop(lambda: formatted(formatter, arguments, self._around.run_id))
+        return CallUserOutput(text=text, **context_changes(asked, context))
 
     async def tool_use_behavior(self, asked: CallUserInput) -> CallUserOutput:
         """Whether the turn's function results end the run, and with which output."""

@@ -63,4 +63,4 @@ def _response(answer: ModelAnswer) -> ModelResponse:
     from perdure.openai_types import typed_output_item
 
     output = [typed_output_item(item) for item in answer.items]
-    return ModelResponse(output, answer.usage, answer.response_id, answer.request_id)
+    return ModelResponse(output, answer.usage, answer.response_id, answer.request_id, answer.raw_usage)

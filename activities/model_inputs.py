@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from perdure.canonical import canonical
 from perdure.context import RunContextWrapper
 from perdure.contracts.steps import CallModelInput
 from perdure.definition import AgentDefinition
+from perdure.duplicates import places_of_distinct
 from perdure.hooks import call_hooks
 from perdure.item_json import item_json
 from perdure.model_input import CallModelData, ModelInputData, filter_model_input
@@ -88,7 +89,9 @@ async def _filtered(
     wanted = member.config.call_model_input_filter if call.filters_input else None
     if wanted is None:
         return data
-    return await filter_model_input(wanted, CallModelData(data, member.agent, context.context))
+    filtered = await filter_model_input(wanted, CallModelData(data, member.agent, context.context))
+    places = places_of_distinct([item_json(item) for item in filtered.input])
+    return replace(filtered, input=[filtered.input[place] for place in places])
 
 
 def _parsed(items: Sequence[bytes]) -> list[Any]:

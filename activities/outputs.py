@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic_core import to_json
 
 from perdure.agent import Agent
-from perdure.agent_output import dump_output, output_schema_of, validate_python
+from perdure.agent_output import dump_output, fitted, output_schema_of, validate_python
 from perdure.blobs import BlobStore, load_item, store_item
 from perdure.canonical import clean_text, encode
 from perdure.contracts.steps import Output
@@ -35,14 +35,29 @@ async def read_output(output: Output | None, agent: Agent[Any], blobs: BlobStore
     """
     if output is None:
         return None
-    content: Any = output.text
-    if output.item is not None:
-        item = await loaded(output.item, blobs)
-        content = item["output"] if item.get("type") == "function_call_output" else message_text(item)
-    if output.kind == "value":
+    content = await read_content(output, blobs)
+    if output.kind in ("value", "object"):
         return json.loads(content)
     schema = output_schema_of(agent.output_type) if output.kind == "typed" else None
     return content if schema is None else schema.validate_json(content)
+
+
+async def read_final(output: Output | None, agent: Agent[Any], blobs: BlobStore | None) -> Any:
+    """An agent's final output as user code gets it: what a tool made is of the agent's output type, if it fits.
+
+    Raises:
+        ModelBehaviorError: The text is not of the agent's output type.
+    """
+    value = await read_output(output, agent, blobs)
+    return fitted(agent.output_type, value) if output is not None and output.kind == "object" else value
+
+
+async def read_content(output: Output, blobs: BlobStore | None) -> Any:
+    """What an output holds: its text, or the contents that a tool made for the model."""
+    if output.item is None:
+        return output.text
+    item = await loaded(output.item, blobs)
+    return item["output"] if item.get("type") == "function_call_output" else message_text(item)
 
 
 def final_output(value: Any, agent: Agent[Any], blobs: BlobStore | None) -> Output:
@@ -65,16 +80,16 @@ def final_output(value: Any, agent: Agent[Any], blobs: BlobStore | None) -> Outp
     return value_output(value, blobs)
 
 
-def value_output(value: Any, blobs: BlobStore | None) -> Output:
-    """A text, or any other value as JSON.
+def value_output(value: Any, blobs: BlobStore | None, *, answers: str | None = None) -> Output:
+    """A text, or any other value as JSON; see `text_output`.
 
     Raises:
         UserError: The value is not JSON.
     """
     if isinstance(value, str):
-        return text_output(value, blobs)
+        return text_output(value, blobs, answers=answers)
     try:
-        return text_output(to_json(value).decode(), blobs, "value")
+        return text_output(to_json(value).decode(), blobs, "value", answers=answers)
     except ValueError as error:
         raise UserError(
             f"An output is a {type(value).__name__}, which is not JSON ({error}). Use str, numbers, lists, dicts or "
@@ -82,14 +97,29 @@ def value_output(value: Any, blobs: BlobStore | None) -> Output:
         ) from None
 
 
-def text_output(text: str, blobs: BlobStore | None, kind: Literal["text", "typed", "value"] = "text") -> Output:
-    """An output as text; one that is too long to be carried becomes an item."""
+def text_output(
+    text: str,
+    blobs: BlobStore | None,
+    kind: Literal["text", "typed", "value", "object"] = "text",
+    *,
+    answers: str | None = None,
+) -> Output:
+    """An output as text; one that is too long to be carried becomes an item.
+
+    Args:
+        text: It.
+        blobs: Where large items lie.
+        kind: What the text is.
+        answers: The model's id of the call whose output the item is; `None`: it is a message.
+    """
     text = clean_text(text)
     extras: dict[str, Any] = {} if kind == "text" else {"kind": kind}
     if len(text.encode()) <= _TEXT_BYTES:
         return Output(text=text, **extras)
     content: list[dict[str, Any]] = [{"annotations": [], "text": text, "type": "output_text"}]
     item: dict[str, Any] = {"content": content, "role": "assistant", "type": "message"}
+    if answers is not None:
+        item = {"call_id": answers, "output": text, "type": "function_call_output"}
     return Output(item=store_item(item, blobs), **extras)
 
 

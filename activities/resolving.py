@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -15,7 +14,7 @@ from perdure.errors import UserError
 from perdure.prompts import Prompt, resolve_prompt
 from perdure.served import AgentNotServed
 from perdure.snapshot import live_handoffs, without_hidden
-from perdure.tool import FunctionTool
+from perdure.tool import FunctionTool, is_switched_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +75,21 @@ async def _disabled(agent: Agent[Any], by_rule: dict[str, Any], context: RunCont
     for name, owner in by_rule.items():
         if owner is None:
             raise AgentNotServed(f"Agent {agent.name!r} of this worker has no {name!r}; deploy one that has it.")
-    said = await _together(*(_is_enabled(owner.is_enabled, context, agent) for owner in by_rule.values()))
+    said = await _together(*(is_switched_on(owner, context, agent) for owner in by_rule.values()))
     return [name for name, is_enabled in zip(by_rule, said, strict=True) if not is_enabled]
-
-
-async def _is_enabled(rule: Any, context: RunContextWrapper[Any], agent: Agent[Any]) -> bool:
-    return bool(await _value(rule, context, agent) if callable(rule) else rule)
 
 
 async def _instructions(agent: Agent[Any], definition: AgentDefinition, context: RunContextWrapper[Any]) -> str | None:
     if not definition.instructions_by_rule:
         return definition.instructions
-    rule = cast("Callable[..., Any]", agent.instructions)
-    if not callable(rule):
+    if not callable(agent.instructions):
         raise AgentNotServed(
             f"The instructions of agent {agent.name!r} are no function on this worker; deploy one where they are."
         )
-    count = len(inspect.signature(rule).parameters)
-    if count != 2:  # noqa: PLR2004  context and agent
-        raise TypeError(
-            f"Instructions of agent {agent.name!r} take {count} parameters; they must take (context, agent)"
-        )
-    text = await _value(rule, context, agent)
-    if not isinstance(text, str):
-        raise UserError(f"Instructions of agent {agent.name!r} returned {type(text).__name__}; return a str.")
+    text: Any = await agent.get_system_prompt(context)
+    if text is not None and not isinstance(text, str):
+        raise UserError(f"Instructions of agent {agent.name!r} returned {type(text).__name__}; return a str or None.")
     return text
-
-
-async def _value(function: Callable[..., Any], *arguments: Any) -> Any:
-    result = function(*arguments)
-    return await result if inspect.isawaitable(result) else result
 
 
 async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:

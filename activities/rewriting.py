@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perdure.blobs import BlobStore
+from perdure.canonical import encode
 from perdure.contracts.run import PageEntry, ResponseView
 from perdure.contracts.said import EditedHistory, EditedItem, Rewrite, RewrittenTranscript
 from perdure.contracts.sealing import seal_but_tail
 from perdure.contracts.steps import CallUserInput
-from perdure.loop.records import EntryKind
+from perdure.loop.records import Entry, EntryKind
+from perdure.loop.showing import requestable
 
 from .conversations import Said
 
@@ -26,7 +28,7 @@ class Before:
 def rewritten(
     edited: EditedHistory, asked: CallUserInput, rewrite: Rewrite, before: Before, blobs: BlobStore
 ) -> EditedHistory:
-    """The edit as the two transcripts that it makes: what was said as a whole, and what the model gets.
+    """The edit as the transcripts that it makes: what was said as a whole, what the model is shown, what requests have.
 
     The rules are those of `perdure.loop.handoffs.edit_history`.
     """
@@ -40,22 +42,32 @@ def rewritten(
         return PageEntry(item=item.item or {}, kind=kind or item.kind, agent=agent, turn=asked.turn, **target)
 
     inputs = [entry(item, "input") for item in edited.input]
+    if not asked.nest:
+        inputs = [each.model_copy(update={"turn": 0}) for each in inputs]
     new = [entry(item) for item in edited.new]
     earlier = [each for each in record.entries[: rewrite.turn_start] if each.kind != "input"]
     shown_now = [entry(item) for item in (edited.shown if edited.shown is not None else [*edited.before, *edited.new])]
     whole, to_model = [*inputs, *earlier, *new], [*inputs, *shown_now]
     answers = [_with_items(each, record) for each in record.responses if each.turn < asked.turn]
+    origins = iter(rewrite.origins)
 
-    def packed(entries: Sequence[PageEntry], answers: Sequence[ResponseView], origin: str) -> RewrittenTranscript:
-        chunks, tail = seal_but_tail(entries, answers, origin, blobs, rewrite.kept_bytes)
+    def packed(entries: Sequence[PageEntry], answers: Sequence[ResponseView] = ()) -> RewrittenTranscript:
+        chunks, tail = seal_but_tail(entries, answers, next(origins), blobs, rewrite.kept_bytes)
         return RewrittenTranscript(chunks=chunks, entries=tail)
 
+    requested = _requestable(to_model)
     return EditedHistory(
         input=[],
         input_is_text=edited.input_is_text,
-        record=packed(whole, answers, rewrite.record_origin),
-        rewritten=None if to_model == whole else packed(to_model, [], rewrite.shown_origin),
+        record=packed(whole, answers),
+        rewritten=None if to_model == whole else packed(to_model),
+        pruned=None if len(requested) == len(to_model) else packed(requested),
     )
+
+
+def _requestable(entries: list[PageEntry]) -> list[PageEntry]:
+    stored = [Entry(encode(each.item), each.kind, each.agent, each.turn, str(at)) for at, each in enumerate(entries)]
+    return [entries[int(each.digest)] for each in requestable(stored)]
 
 
 def _with_items(response: ResponseView, record: Said) -> ResponseView:

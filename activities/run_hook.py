@@ -14,7 +14,7 @@ from perdure.hooks import HookEvent, call_hooks
 
 from .failing_calls import as_failed_call
 from .live_tools import LiveTools
-from .outputs import read_output
+from .outputs import read_final, read_output
 from .surroundings import Surroundings, context_changes
 
 _Told: TypeAlias = tuple[RunContextWrapper[Any], list[Any]]  # what a hook is handed: the context, and the rest
@@ -44,7 +44,8 @@ class RunHook:
 
         async def tell() -> None:
             if event.endswith("_end"):
-                arguments.append(await read_output(told.output, agent, self._around.blobs))
+                read = read_final if event == "on_agent_end" else read_output
+                arguments.append(await read(told.output, agent, self._around.blobs))
             with _failing_as_call(told):
                 await call_hooks(event, run_hooks, agent.hooks, context, *arguments)
 

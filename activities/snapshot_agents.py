@@ -34,7 +34,7 @@ class SnapshotAgents:
             if info.attempt < _ATTEMPTS_FOR_A_NAME:
                 raise passing_error(error, type="AgentNotServed") from None
             raise final_error(self._served, UserError(str(error))) from None
-        except UserError as error:
+        except (UserError, TypeError) as error:
             raise final_error(self._served, error) from None
         self._definitions.remember(taken)
         return SnapshotOutput(snapshot=taken)

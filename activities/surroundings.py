@@ -10,8 +10,8 @@ from temporalio import activity
 
 from perdure.blobs import BlobStore
 from perdure.context import AgentHookContext, RunContextWrapper, ToolContext
-from perdure.contracts.run import Tokens
 from perdure.contracts.steps import Cursor, StepInput, ToolCall
+from perdure.contracts.tokens import Tokens
 from perdure.portable_context import changed_fields
 from perdure.served import ServedAgents
 from perdure.snapshot import Member
@@ -73,6 +73,12 @@ class Surroundings:
             tool_name=call.tool,
             tool_call_id=call.model_call_id,
             tool_arguments=arguments,
+            tool_call={
+                "type": "function_call",
+                "call_id": call.model_call_id,
+                "name": call.tool,
+                "arguments": arguments,
+            },
             agent=member.agent,
             run_config=member.config,
             idempotency_key=call.idempotency_key,
@@ -82,7 +88,7 @@ class Surroundings:
     def _fields(self, step: StepInput) -> dict[str, Any]:
         return {
             "context": self.served.context(self.run_id, step.context),
-            "usage": (step.usage or Tokens()).usage(),
+            "usage": self.served.usage(self.run_id, (step.usage or Tokens()).usage()),
             "tool_input": step.tool_input,
             "attempt": activity.info().attempt,
         }

@@ -60,7 +60,11 @@ class Transcript:
 
         return [
             ModelResponse(
-                [typed_output_item(item) for item in items], view.usage.usage(), view.response_id, view.request_id
+                [typed_output_item(item) for item in items],
+                view.usage.usage_of_answer(),
+                view.response_id,
+                view.request_id,
+                view.raw_usage,
             )
             for view, items in zip(self.answers, self.answer_items, strict=True)
         ]

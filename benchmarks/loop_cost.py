@@ -16,8 +16,9 @@ from benchmarks.job import QUESTION, Job, take_sample
 from perdure import RunConfig
 from perdure.canonical import canonical
 from perdure.contracts.converter import data_converter
-from perdure.contracts.run import RunSettings, Tokens
+from perdure.contracts.run import RunSettings
 from perdure.contracts.steps import CallModelOutput, CallToolOutput, ToolCall
+from perdure.contracts.tokens import Tokens
 from perdure.loop.absorb import absorb, started
 from perdure.loop.frames import begin
 from perdure.loop.plan import plan

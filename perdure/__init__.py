@@ -54,12 +54,12 @@ from perdure.handoff_history import (
 )
 from perdure.hooks import AgentHooks, RunHooks
 from perdure.hosted_tools import CodeInterpreterTool, FileSearchTool, HostedMCPTool, ImageGenerationTool, WebSearchTool
+from perdure.item_helpers import ItemHelpers
 from perdure.items import (
     CompactionItem,
     HandoffCallItem,
     HandoffOutputItem,
     InputItem,
-    ItemHelpers,
     MCPApprovalRequestItem,
     MCPApprovalResponseItem,
     MCPListToolsItem,
@@ -85,7 +85,7 @@ from perdure.models import (
     set_default_openai_key,
 )
 from perdure.prompts import DynamicPromptFunction, GenerateDynamicPromptData, Prompt
-from perdure.result import RunErrorDetails, RunResult
+from perdure.result import AgentToolInvocation, RunErrorDetails, RunResult
 from perdure.retry import (
     ModelRetryAdvice,
     ModelRetryAdviceRequest,
@@ -100,16 +100,15 @@ from perdure.retry_policies import retry_policies
 from perdure.run import Run
 from perdure.run_config import (
     ReasoningItemIdPolicy,
-    ToolErrorFormatter,
-    ToolErrorFormatterArgs,
     ToolExecutionConfig,
     ToolNameCollisionPolicy,
     ToolNotFoundBehavior,
 )
 from perdure.runner import Runner, RunOptions
-from perdure.settings import MCPToolChoice, ModelSettings, RunConfig
+from perdure.settings import DEFAULT_MAX_TURNS, MCPToolChoice, ModelSettings, RunConfig
 from perdure.state import RunState
 from perdure.tool import FunctionTool, Tool, default_tool_error_function, function_tool
+from perdure.tool_errors import ToolErrorFormatter, ToolErrorFormatterArgs
 from perdure.tool_guardrails import (
     ToolGuardrailFunctionOutput,
     ToolInputGuardrail,
@@ -133,11 +132,13 @@ from perdure.tool_use import FunctionToolResult, StopAtTools, ToolsToFinalOutput
 from perdure.usage import RequestUsage, Usage
 
 __all__ = [
+    "DEFAULT_MAX_TURNS",
     "Agent",
     "AgentHookContext",
     "AgentHooks",
     "AgentOutputSchema",
     "AgentOutputSchemaBase",
+    "AgentToolInvocation",
     "AgentsException",
     "CallModelData",
     "CallModelInputFilter",

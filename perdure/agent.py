@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 
 from typing_extensions import Unpack
 
+from perdure.agent_checks import check_fields
 from perdure.context import RunContextWrapper, TContext
 from perdure.model import Model
+from perdure.prompts import resolve_prompt
 from perdure.settings import ModelSettings
-from perdure.tool import FunctionTool, Tool
+from perdure.tool import FunctionTool, Tool, is_switched_on
 
 if TYPE_CHECKING:
     from perdure.agent_tool import AgentToolOptions
@@ -28,7 +31,7 @@ class Agent(Generic[TContext]):
         name: What it is called: in the Temporal UI, in `perdure worker`, by `Runner.start("name", ...)`.
         instructions: The system prompt, or a sync or async function of (context, agent) that gives it on each turn.
         model: A model's name, a `Model` object, or `None` for the default.
-        model_settings: Sent with each request.
+        model_settings: Sent with each request; a dict becomes `ModelSettings`.
         tools: What the model may call.
         prompt: A prompt kept by the provider (id, version, variables), or a function of its data that gives one.
         handoffs: The agents that may take over, or `handoff(...)` for more to say about it.
@@ -59,24 +62,43 @@ class Agent(Generic[TContext]):
     reset_tool_choice: bool = True
 
     def __post_init__(self) -> None:
-        expect = {
-            "name": (self.name, str),
-            "tools": (self.tools, list),
-            "handoffs": (self.handoffs, list),
-            "model": (self.model, str | Model | None),
-            "model_settings": (self.model_settings, ModelSettings),
-            "reset_tool_choice": (self.reset_tool_choice, bool),
-        }
-        for attribute, (value, wanted) in expect.items():
-            if not isinstance(value, wanted):
-                names = getattr(wanted, "__name__", str(wanted))
-                raise TypeError(f"Agent {attribute} must be {names}, got {type(value).__name__}: {value!r:.100}")
-        if self.instructions is not None and not isinstance(self.instructions, str) and not callable(self.instructions):
-            raise TypeError(f"Agent instructions must be str, callable or None, got {type(self.instructions).__name__}")
+        if isinstance(self.model_settings, dict):
+            self.model_settings = ModelSettings.of(cast("dict[str, Any]", self.model_settings))
+        check_fields(self)
 
     def clone(self, **changes: Any) -> Agent[TContext]:
         """A copy with changes; lists that are not given are shared with this agent."""
         return dataclasses.replace(self, **changes)
+
+    async def get_system_prompt(self, run_context: RunContextWrapper[TContext]) -> str | None:
+        """The instructions, asked for if they are a function.
+
+        Raises:
+            TypeError: The function does not take (context, agent).
+        """
+        rule = self.instructions
+        if rule is None or isinstance(rule, str):
+            return rule
+        count = len(inspect.signature(rule).parameters)
+        if count != 2:  # noqa: PLR2004  context and agent
+            raise TypeError(
+                f"Instructions of agent {self.name!r} take {count} parameters; they must take (context, agent)"
+            )
+        text = rule(run_context, self)
+        return await text if inspect.isawaitable(text) else text
+
+    async def get_prompt(self, run_context: RunContextWrapper[TContext]) -> dict[str, Any] | None:
+        """The prompt as the Responses API takes it, asked for if it is a function."""
+        return await resolve_prompt(self.prompt, run_context, self)
+
+    async def get_mcp_tools(self, run_context: RunContextWrapper[TContext]) -> list[Tool]:
+        """The tools of MCP servers: none, as an agent that has some is refused."""
+        return []
+
+    async def get_all_tools(self, run_context: RunContextWrapper[TContext]) -> list[Tool]:
+        """The tools that are switched on in this context."""
+        switched_on = [await is_switched_on(tool, run_context, self) for tool in self.tools]
+        return [tool for tool, is_on in zip(self.tools, switched_on, strict=True) if is_on]
 
     def as_tool(
         self, tool_name: str | None, tool_description: str | None, **options: Unpack[AgentToolOptions]

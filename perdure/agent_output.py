@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import json
 import typing
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -174,6 +175,22 @@ def validate_python(schema: AgentOutputSchemaBase, value: Any) -> Any:
         return schema.validate_json(to_json(value).decode())
     except (ModelBehaviorError, ValueError) as error:
         raise _misfit() from error
+
+
+def fitted(output_type: Any, value: Any) -> Any:
+    """The object of an output type that a tool's JSON value stands for; the value itself, if it stands for none.
+
+    It does if it is just what the type would have written: nothing is left out, filled in or converted.
+    """
+    schema = output_schema_of(output_type)
+    if schema is None:
+        return value
+    try:
+        made = validate_python(schema, value)
+        written = json.loads(dump_output(schema, made))
+    except (UserError, ValueError):
+        return value
+    return made if written in (value, {_WRAPPER: value}) else value
 
 
 def describe_mismatch(error: Exception, known: Collection[str]) -> str:

@@ -17,6 +17,7 @@ from perdure.agent_tool_input import (
 )
 from perdure.context import ToolContext
 from perdure.errors import ModelBehaviorError, UserError
+from perdure.hooks import validate_run_hooks
 from perdure.items import message_text
 from perdure.run_config import DEFAULT_MAX_TURNS, RunConfig
 from perdure.tool import ApprovalRule, EnabledRule, FunctionTool
@@ -205,6 +206,7 @@ def _check_options(name: str, agent_tool: AgentTool) -> None:
         if value is not None and not callable(value):
             raise UserError(f"Tool {name!r} has {option}={value!r:.100}. Give a function or None.")
     _check_limit(name, "max_turns", agent_tool.max_turns, least=0)
+    validate_run_hooks(agent_tool.hooks)
 
 
 def _check_limit(name: str, option: str, value: Any, *, least: int) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast
 
 from typing_extensions import TypeVar
 
+from perdure.errors import UserError
 from perdure.usage import Usage
 
 if TYPE_CHECKING:
     from perdure.agent import Agent
+    from perdure.items import ToolApprovalItem
     from perdure.settings import RunConfig
 
 TContext = TypeVar("TContext", default=Any)
@@ -36,6 +38,55 @@ class RunContextWrapper(Generic[TContext]):
     tool_input: Any | None = None
     attempt: int = 1
 
+    def approve_tool(self, approval_item: ToolApprovalItem, always_approve: bool = False) -> NoReturn:
+        """Not supported: a context decides nothing.
+
+        Raises:
+            UserError: Always; it says how to decide.
+        """
+        raise _decides_nothing()
+
+    def reject_tool(
+        self, approval_item: ToolApprovalItem, always_reject: bool = False, rejection_message: str | None = None
+    ) -> NoReturn:
+        """Not supported; see `approve_tool`."""
+        raise _decides_nothing()
+
+    def is_tool_approved(self, tool_name: str, call_id: str) -> NoReturn:
+        """Not supported; see `approve_tool`. `Run.status` tells what was decided."""
+        raise _decides_nothing()
+
+
+def _decides_nothing() -> UserError:
+    return UserError(
+        "A context neither knows nor makes decisions about tool calls: the run keeps them, and a tool or hook may run "
+        "in another process. Decide with RunState.approve and RunState.reject, or Run.approve and Run.reject; "
+        "Run.status tells what was decided."
+    )
+
+
+def qualified_name(tool_name: str, namespace: str | None) -> str:
+    """A tool's name, with its namespace before it; one that is the name itself only marks a tool as loaded late."""
+    return tool_name if namespace in (None, "", tool_name) else f"{namespace}.{tool_name}"
+
+
+class _TypedCall:
+    """A field that is given as JSON, or as openai's object, and read as openai's object."""
+
+    def __get__(self, context: Any, owner: type[Any] | None = None) -> Any:
+        if context is None:
+            return None  # the field's default
+        given: Any = cast("dict[str, Any]", vars(context))["_tool_call"]
+        if not isinstance(given, dict):
+            return given
+        from perdure.openai_types import typed_output_item  # imports openai, which takes its time
+
+        typed = vars(context)["_tool_call"] = typed_output_item(cast("dict[str, Any]", given))
+        return typed
+
+    def __set__(self, context: Any, value: Any) -> None:
+        vars(context)["_tool_call"] = value
+
 
 @dataclass(eq=False)
 class AgentHookContext(RunContextWrapper[TContext]):
@@ -50,6 +101,7 @@ class ToolContext(RunContextWrapper[TContext]):
         tool_name: The tool's name as the model called it.
         tool_call_id: The model's id of the call.
         tool_arguments: The arguments as the model wrote them, a JSON string.
+        tool_call: The call as openai's object.
         agent: The agent that made the call.
         run_config: The run's configuration.
         idempotency_key: Names this call in the world: the same over attempts, crashes and workers, another for each
@@ -61,9 +113,15 @@ class ToolContext(RunContextWrapper[TContext]):
     tool_name: str = ""
     tool_call_id: str = ""
     tool_arguments: str = ""
+    tool_call: _TypedCall = _TypedCall()
     _: KW_ONLY
     tool_namespace: str | None = None
     agent: Agent[Any] | None = None
     run_config: RunConfig | None = None
     idempotency_key: str = ""
     run_id: str = ""
+
+    @property
+    def qualified_tool_name(self) -> str:
+        """The tool's name, with its namespace before it."""
+        return qualified_name(self.tool_name, self.tool_namespace)

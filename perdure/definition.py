@@ -66,6 +66,8 @@ class AgentToolDefinition(Frozen):
             run's own failure.
         builds_input: Whether functions or types of the user make the input from the arguments.
         extracts_output: Whether a function of the user makes the output.
+        previous_response_id: The answer that its run continues, kept by the provider.
+        conversation_id: The conversation of the provider that its run belongs to.
     """
 
     agent: str
@@ -74,6 +76,8 @@ class AgentToolDefinition(Frozen):
     builds_input: bool = False
     extracts_output: bool = False
     rules: RunRules = RunRules()
+    previous_response_id: str | None = None
+    conversation_id: str | None = None
 
 
 class ToolDefinition(Frozen):
@@ -139,6 +143,7 @@ class AgentDefinition(Frozen):
         instructions: The system prompt, unless a function makes it.
         instructions_by_rule: Whether a function of the user makes it on each turn; `prompt_by_rule` likewise.
         model: The model's name; `None` with `model_object`: an object of the deployed agent.
+        provider: What the run's `MultiProvider` says in plain values; what it is, where the run's process has it.
         settings: `ModelSettings` as JSON, the run's laid over the agent's.
         output_format: The output type as the Responses API's `text.format`; `None` for plain text.
         tool_use: What follows a tool call: the model, the end of the run, or what a function of the user says.
@@ -153,6 +158,7 @@ class AgentDefinition(Frozen):
     prompt_by_rule: bool = False
     model: str | None = None
     model_object: bool = False
+    provider: dict[str, Any] | None = None
     settings: dict[str, Any] = {}
     retry: RetryDefinition | None = None
     tools: tuple[ToolDefinition, ...] = ()

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 _TSaid = TypeVar("_TSaid")
 
+NOT_WHERE_PROVIDER_KEEPS = (
+    "Output guardrails cannot be combined with conversation_id, previous_response_id, or auto_previous_response_id: "
+    "what a guardrail rejects could not be taken out of the conversation that the provider keeps. Leave one of the two "
+    "out."
+)
+
 
 @dataclass
 class GuardrailFunctionOutput:

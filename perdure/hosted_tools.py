@@ -143,8 +143,7 @@ class HostedMCPTool:
 
     Attributes:
         tool_config: The tool as the Responses API writes it, with the server's address.
-        on_approval_request: Answers the provider's question whether a call may be made; without it the run waits
-            for a decision.
+        on_approval_request: Not supported yet; refused.
     """
 
     tool_config: Mcp
@@ -154,6 +153,12 @@ class HostedMCPTool:
     def name(self) -> str:
         """What the tool is called."""
         return "hosted_mcp"
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the provider may ask before it makes a call, as it does unless it is told not to."""
+        config: dict[str, Any] = _plain(self.tool_config)
+        return self.on_approval_request is not None or config.get("require_approval") != "never"
 
     def to_wire(self) -> dict[str, Any]:
         """The tool in the form of the Responses API."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeAlias, cast
 
-from perdure.item_json import TResponseInputItem, input_items, item_json, last_part, message_refusal, message_text
-from perdure.item_json import is_reference as is_reference  # noqa: PLC0414  for those who read items from here
-from perdure.tool_output import structured_output
+from perdure.context import qualified_name
+from perdure.errors import AgentsException, UserError
+from perdure.item_json import TResponseInputItem, item_json
+from perdure.item_json import input_items as input_items  # noqa: PLC0414  for those who read items from here
+from perdure.item_json import is_reference as is_reference  # noqa: PLC0414  as above
+from perdure.item_json import message_refusal as message_refusal  # noqa: PLC0414  as above
+from perdure.item_json import message_text as message_text  # noqa: PLC0414  as above
 
 if TYPE_CHECKING:
     from perdure.agent import Agent
@@ -22,7 +26,6 @@ class RunItemBase:
         data: The item as JSON of the Responses API; may be given as openai's object, and under the name `raw_item`.
     """
 
-    type: ClassVar[str]
     _raw_is_json: ClassVar[bool] = False
 
     def __init__(self, agent: Agent[Any], data: Any = None, *, raw_item: Any = None) -> None:
@@ -52,20 +55,20 @@ class RunItemBase:
 class InputItem(RunItemBase):
     """Something said to the run while it was under way."""
 
-    type = "input_item"
+    type: ClassVar[Literal["input_item"]] = "input_item"
     _raw_is_json = True
 
 
 class MessageOutputItem(RunItemBase):
     """A message of the model."""
 
-    type = "message_output_item"
+    type: ClassVar[Literal["message_output_item"]] = "message_output_item"
 
 
 class ReasoningItem(RunItemBase):
     """What the model thought, as far as the provider shows it."""
 
-    type = "reasoning_item"
+    type: ClassVar[Literal["reasoning_item"]] = "reasoning_item"
 
 
 class ToolCallBase(RunItemBase):
@@ -85,7 +88,7 @@ class ToolCallBase(RunItemBase):
 class ToolCallItem(ToolCallBase):
     """A call of a tool: a function of yours, or one that the provider runs."""
 
-    type = "tool_call_item"
+    type: ClassVar[Literal["tool_call_item"]] = "tool_call_item"
 
 
 class ToolCallOutputItem(RunItemBase):
@@ -95,7 +98,7 @@ class ToolCallOutputItem(RunItemBase):
         output: What the tool returned, as far as it is JSON.
     """
 
-    type = "tool_call_output_item"
+    type: ClassVar[Literal["tool_call_output_item"]] = "tool_call_output_item"
     _raw_is_json = True
 
     def __init__(self, agent: Agent[Any], data: Any = None, output: Any = None, *, raw_item: Any = None) -> None:
@@ -111,7 +114,7 @@ class ToolCallOutputItem(RunItemBase):
 class HandoffCallItem(ToolCallBase):
     """The model's call of a handoff."""
 
-    type = "handoff_call_item"
+    type: ClassVar[Literal["handoff_call_item"]] = "handoff_call_item"
 
 
 class HandoffOutputItem(RunItemBase):
@@ -122,7 +125,7 @@ class HandoffOutputItem(RunItemBase):
         target_agent: The agent that took over.
     """
 
-    type = "handoff_output_item"
+    type: ClassVar[Literal["handoff_output_item"]] = "handoff_output_item"
     _raw_is_json = True
 
     def __init__(
@@ -142,38 +145,38 @@ class HandoffOutputItem(RunItemBase):
 class ToolSearchCallItem(RunItemBase):
     """The model, or the provider for it, looks for tools that were not loaded."""
 
-    type = "tool_search_call_item"
+    type: ClassVar[Literal["tool_search_call_item"]] = "tool_search_call_item"
 
 
 class ToolSearchOutputItem(RunItemBase):
     """The tools that a search found and loaded."""
 
-    type = "tool_search_output_item"
+    type: ClassVar[Literal["tool_search_output_item"]] = "tool_search_output_item"
 
 
 class MCPListToolsItem(RunItemBase):
     """The tools that a remote MCP server offers, as the provider listed them."""
 
-    type = "mcp_list_tools_item"
+    type: ClassVar[Literal["mcp_list_tools_item"]] = "mcp_list_tools_item"
 
 
 class MCPApprovalRequestItem(RunItemBase):
     """The provider asks whether it may call a remote MCP server's tool."""
 
-    type = "mcp_approval_request_item"
+    type: ClassVar[Literal["mcp_approval_request_item"]] = "mcp_approval_request_item"
 
 
 class MCPApprovalResponseItem(RunItemBase):
     """The answer to such a question."""
 
-    type = "mcp_approval_response_item"
+    type: ClassVar[Literal["mcp_approval_response_item"]] = "mcp_approval_response_item"
     _raw_is_json = True
 
 
 class CompactionItem(RunItemBase):
     """A part of the conversation that the provider compacted."""
 
-    type = "compaction_item"
+    type: ClassVar[Literal["compaction_item"]] = "compaction_item"
 
 
 class ToolApprovalItem(RunItemBase):
@@ -182,14 +185,28 @@ class ToolApprovalItem(RunItemBase):
     Attributes:
         id: The run's own id of the call, as `"2.0"`: what signals, the command line and the Temporal UI name it by.
         digest: Names tool and arguments; a decision that carries it holds for exactly this call.
+        run_id: The run in which it waits; empty if it is not known.
     """
 
-    type = "tool_approval_item"
+    type: ClassVar[Literal["tool_approval_item"]] = "tool_approval_item"
 
-    def __init__(self, agent: Agent[Any], data: dict[str, Any], *, id: str, digest: str) -> None:
+    def __init__(self, agent: Agent[Any], data: dict[str, Any], *, id: str, digest: str, run_id: str = "") -> None:
         super().__init__(agent, data)
         self.id = id
         self.digest = digest
+        self.run_id = run_id
+
+    def check_run(self, run_id: str) -> None:
+        """Refuses to decide about this call in another run.
+
+        Raises:
+            UserError: The call waits in another one.
+        """
+        if self.run_id and self.run_id != run_id:
+            raise UserError(
+                f"Call {self.id} of tool {self.name!r} waits in run {self.run_id!r}, not in run {run_id!r}. Give an "
+                "item of this run's own: its result's `interruptions`, or its state's `get_interruptions()`."
+            )
 
     @property
     def name(self) -> str:
@@ -197,6 +214,29 @@ class ToolApprovalItem(RunItemBase):
         return self.data["name"]
 
     tool_name = name
+
+    @property
+    def tool_namespace(self) -> str | None:
+        """The namespace that the model called the tool in, if in one."""
+        return self.data.get("namespace")
+
+    @property
+    def qualified_name(self) -> str:
+        """The tool's name, with its namespace before it."""
+        return qualified_name(self.name, self.tool_namespace)
+
+    @property
+    def tool_origin(self) -> None:
+        """Where the tool comes from: not known."""
+        return None
+
+    def to_input_item(self) -> NoReturn:
+        """A call that waits is no input: its item is the call's own.
+
+        Raises:
+            AgentsException: Always, as in the Agents SDK.
+        """
+        raise AgentsException(f"The approval of call {self.id} cannot be converted to an input item; leave it out.")
 
     @property
     def call_id(self) -> str:
@@ -250,51 +290,3 @@ def run_item(agent: Agent[Any], data: dict[str, Any], *, is_handoff: bool = Fals
     if is_handoff and kind == "function_call":
         return HandoffCallItem(agent, data)
     return cast("RunItem", _BY_TYPE.get(kind, ToolCallItem)(agent, data))
-
-
-class ItemHelpers:
-    """Reads and makes items; the names are those of the Agents SDK. A message is its JSON or openai's object."""
-
-    @staticmethod
-    def extract_last_content(message: Any) -> str:
-        """The last part of a message, be it text or a refusal; empty for what is no message."""
-        last = last_part(item_json(message))
-        return str(last.get({"output_text": "text", "refusal": "refusal"}.get(last.get("type", ""), "")) or "")
-
-    @staticmethod
-    def extract_last_text(message: Any) -> str | None:
-        """The last part of a message, if it is text."""
-        last = last_part(item_json(message))
-        return str(last.get("text") or "") if last.get("type") == "output_text" else None
-
-    @staticmethod
-    def extract_text(message: Any) -> str | None:
-        """The text of a message, if it has any."""
-        return message_text(item_json(message)) or None
-
-    @staticmethod
-    def extract_refusal(message: Any) -> str | None:
-        """The refusal in a message, if it is one."""
-        return message_refusal(item_json(message)) or None
-
-    @staticmethod
-    def input_to_new_input_list(input: str | list[TResponseInputItem]) -> list[TResponseInputItem]:
-        """A run's input as a list that may be changed."""
-        return input_items(input)
-
-    @staticmethod
-    def text_message_output(message: MessageOutputItem) -> str:
-        """The text of one message."""
-        return message_text(message.data)
-
-    @staticmethod
-    def text_message_outputs(items: list[RunItem]) -> str:
-        """The text of all messages among the items."""
-        return "".join(message_text(item.data) for item in items if isinstance(item, MessageOutputItem))
-
-    @staticmethod
-    def tool_call_output_item(tool_call: Any, output: Any) -> TResponseInputItem:
-        """The item that answers a tool call: images and files as such, all else as text."""
-        call_id = cast("dict[str, Any]", tool_call)["call_id"] if isinstance(tool_call, dict) else tool_call.call_id
-        parts = structured_output(output)
-        return {"call_id": call_id, "output": str(output) if parts is None else parts, "type": "function_call_output"}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from perdure.canonical import encode
 from perdure.errors import UserError
 from perdure.retry import ModelRetrySettings
 
@@ -100,14 +102,34 @@ class ModelSettings:
         """These settings, or those that a mapping of the same names holds.
 
         Raises:
-            UserError: A name is no setting.
+            TypeError: A name is no setting.
         """
         if isinstance(value, ModelSettings):
             return value
         unknown = sorted(set(value) - {field.name for field in dataclasses.fields(cls)})
         if unknown:
-            raise UserError(f"Unknown model settings: {', '.join(unknown)}.")
+            raise TypeError(f"Unknown model settings: {', '.join(unknown)}; take them out or correct the names.")
         return cls(**value)
+
+
+def as_fixed(live: ModelSettings, fixed: dict[str, Any]) -> ModelSettings:
+    """The settings as a model of the user's own is given them: a copy of the program's, if a run fixed the same.
+
+    Args:
+        live: The program's settings.
+        fixed: Those of the run, as `to_json` wrote them. Where they are others, they are made of these.
+    """
+    if encode(live.to_json()) == encode(fixed):
+        return copy.copy(live)
+    made = ModelSettings.from_json(fixed)
+    choice = made.tool_choice
+    if isinstance(choice, dict) and choice.keys() == {field.name for field in dataclasses.fields(MCPToolChoice)}:
+        made.tool_choice = MCPToolChoice(**choice)
+    if isinstance(made.reasoning, dict):
+        from openai.types.shared import Reasoning  # takes its time
+
+        made.reasoning = Reasoning.model_validate(made.reasoning)
+    return made
 
 
 def _plain(value: Any) -> Any:

@@ -22,6 +22,9 @@ from perdure.canonical import clean, encode
 from perdure.errors import ContextNotPortableError, UserError
 from perdure.limits import MAX_CONTEXT_BYTES
 
+# Stands among changed fields for a key that was taken out of a dict.
+REMOVED: dict[str, bool] = {"perdure_removed": True}
+
 
 def context_state(context: Any) -> dict[str, Any] | None:
     """The context's state as JSON by top-level field; `None` for no context.
@@ -46,14 +49,27 @@ def open_context(template: Any, state: dict[str, Any] | None) -> Any:
     if state is None or template is None:
         return copy.deepcopy(state)
     opened = copy.copy(template)
-    update_context(opened, state)
+    replace_state(opened, state, public_keys(opened))
     return opened
 
 
+def replace_state(context: Any, state: dict[str, Any], known: frozenset[str]) -> None:
+    """Gives a context this state, in place; keys of a dict that are `known` and not in the state are taken out."""
+    update_context(context, {**dict.fromkeys(known - state.keys(), REMOVED), **state})
+
+
+def public_keys(context: Any) -> frozenset[str]:
+    """The keys of a dict that travel; none for a context of another kind, whose fields stay."""
+    return frozenset(_fields(context)) if isinstance(context, dict) else frozenset()
+
+
 def update_context(context: Any, state: dict[str, Any]) -> None:
-    """Gives a context this state, in place."""
+    """Gives a context these fields, in place; what a dict has beside them stays."""
     if isinstance(context, dict):
-        cast("dict[str, Any]", context).update(copy.deepcopy(state))
+        entries = cast("dict[str, Any]", context)
+        entries.update(copy.deepcopy(state))
+        for name in [name for name, value in state.items() if value == REMOVED]:
+            del entries[name]
         return
     known, kind = _fields(context), cast("type[Any]", type(context))
     for name, value in state.items():
@@ -62,10 +78,12 @@ def update_context(context: Any, state: dict[str, Any]) -> None:
 
 
 def changed_fields(before: dict[str, Any] | None, context: Any) -> dict[str, Any]:
-    """The top-level fields of a context that differ from what it was opened with."""
+    """The top-level fields of a context that differ from what it was opened with; `REMOVED` for keys that are gone."""
     after = context_state(context) or {}
     known = before or {}
-    return {name: value for name, value in after.items() if name not in known or known[name] != value}
+    changed = {name: value for name, value in after.items() if name not in known or known[name] != value}
+    gone = known.keys() - after.keys() if isinstance(context, dict) else ()
+    return changed | dict.fromkeys(sorted(gone), REMOVED)
 
 
 def _fields(context: Any) -> dict[str, Any]:

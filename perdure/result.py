@@ -68,18 +68,31 @@ def _no_document() -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
+class AgentToolInvocation:
+    """The call that an agent as a tool answers: its tool, the model's id of it, and its arguments as JSON."""
+
+    tool_name: str
+    tool_call_id: str
+    tool_arguments: str
+
+
+@dataclass(frozen=True)
 class ResultSource:
     """What a result was made from, beside what it shows.
 
     Attributes:
         model_input: What the model got, where a handoff edited it; `None`: input and new items.
+        nested: What nested history keeps in the input, among it items that the run said.
         omits_reasoning_ids: Whether requests leave the ids of reasoning items out.
         document: The run as JSON, for a state of it.
+        invocation: The call that it answers, of an agent that runs as a tool.
     """
 
     model_input: list[TResponseInputItem] | None = None
+    nested: list[TResponseInputItem] = field(default_factory=list[TResponseInputItem])
     omits_reasoning_ids: bool = False
     document: Callable[[], dict[str, Any]] = _no_document
+    invocation: AgentToolInvocation | None = None
 
 
 @dataclass
@@ -105,9 +118,9 @@ class RunResult(RunErrorDetails):
         return self.raw_responses[-1].response_id if self.raw_responses else None
 
     @property
-    def agent_tool_invocation(self) -> None:
-        """The call that an agent as a tool answers; none: a result is one of a run of its own."""
-        return None
+    def agent_tool_invocation(self) -> AgentToolInvocation | None:
+        """The call that an agent as a tool answers; `None` for a run of its own."""
+        return self.source.invocation
 
     def to_input_list(
         self, *, mode: Literal["preserve_all", "normalized"] = "preserve_all"
@@ -117,11 +130,25 @@ class RunResult(RunErrorDetails):
         Args:
             mode: `"preserve_all"`: the input and all new items. `"normalized"`: what the model would get next, which
                 is something else once a handoff has edited it.
+
+        Raises:
+            ValueError: There is no such mode.
         """
+        if mode not in ("preserve_all", "normalized"):
+            raise ValueError(f'Unsupported to_input_list mode: {mode}; it must be "preserve_all" or "normalized".')
         if mode == "normalized" and self.source.model_input is not None:
             return [dict(item) for item in self.source.model_input]
-        said = [self._input_item(item) for item in self.new_items if not isinstance(item, ToolApprovalItem)]
-        return input_items(self.input) + said
+        return input_items(self.input) + [self._input_item(item) for item in self._said_outside_the_input()]
+
+    def _said_outside_the_input(self) -> list[RunItem]:
+        """The new items but those that wait, and but those that nested history keeps in the input."""
+        kept, said = list(self.source.nested), list[RunItem]()
+        for item in self.new_items:
+            if item.data in kept:
+                kept.remove(item.data)
+            elif not isinstance(item, ToolApprovalItem):
+                said.append(item)
+        return said
 
     def _input_item(self, item: RunItem) -> TResponseInputItem:
         data = item.to_input_item()

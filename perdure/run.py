@@ -111,6 +111,7 @@ class Run:
 
         Raises:
             DecisionConflictError: The call was decided otherwise, does not wait, or is another one.
+            UserError: The item is one of another run.
         """
         return await self._decide("approve", approval, by=by, always=always)
 
@@ -184,6 +185,8 @@ class Run:
         always: bool,
         reason: str | None = None,
     ) -> Receipt:
+        if isinstance(approval, ToolApprovalItem):
+            approval.check_run(self.id)
         fields: dict[str, Any] = {"call_id": _call_id(approval)}
         if not isinstance(approval, str):
             fields["digest"] = approval.digest

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from perdure.context import TContext
 from perdure.errors import UserError
+from perdure.foreign import kind_of
 from perdure.limits import FEWEST_HISTORY_EVENTS, HISTORY_EVENTS
 from perdure.model import Model, ModelProvider
 from perdure.model_input import CallModelInputFilter
 from perdure.model_settings import ModelSettings
 from perdure.models.multi_provider import MultiProvider
+from perdure.tool_errors import ToolErrorFormatter
 
 if TYPE_CHECKING:
-    from perdure.context import RunContextWrapper
     from perdure.guardrail import InputGuardrail, OutputGuardrail
     from perdure.handoff import HandoffHistoryMapper, HandoffInputFilter
 
@@ -25,7 +25,7 @@ LONGEST_APPROVAL_SECONDS = 10 * 365 * 24 * 3600.0
 
 # The Agents SDK's variable: programs that keep their data out of traces go on doing so.
 _SENSITIVE_DATA_VARIABLE = "OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA"
-_NOT_YET = ("sandbox", "session_input_callback", "session_settings")
+_NOT_YET = ("output_guardrail_blocked_message", "sandbox", "session_input_callback", "session_settings")
 
 ToolNotFoundBehavior: TypeAlias = Literal["raise_error", "return_error_to_model"]
 ToolNameCollisionPolicy: TypeAlias = Literal["warn", "error"]
@@ -57,22 +57,6 @@ class ToolExecutionConfig:
             raise ValueError(f"max_function_tool_concurrency is {limit}; it must be at least 1, or None for no limit.")
 
 
-@dataclass
-class ToolErrorFormatterArgs(Generic[TContext]):
-    """What a formatter of tool errors is given; `default_message` is what the model is told without one."""
-
-    kind: Literal["approval_rejected", "tool_not_found", "tool_exception"]
-    tool_type: Literal["function", "computer", "shell", "apply_patch", "custom"]
-    tool_name: str
-    call_id: str
-    default_message: str
-    run_context: RunContextWrapper[TContext]
-    error: Exception | None = None
-
-
-ToolErrorFormatter: TypeAlias = Callable[[ToolErrorFormatterArgs[Any]], str | Awaitable[str | None] | None]
-
-
 def _sensitive_data_by_default() -> bool:
     return os.environ.get(_SENSITIVE_DATA_VARIABLE, "true").strip().lower() in ("1", "true", "yes", "on")
 
@@ -90,15 +74,16 @@ class RunConfig:
         handoff_history_mapper: Makes that message.
         input_guardrails: Checked beside those of the first agent.
         output_guardrails: Checked beside those of the last agent.
-        workflow_name: The run's title in the Temporal UI and in traces.
+        workflow_name: What the run is called in the Temporal UI, in its details.
         group_id: Links runs that belong together, as those of one chat.
-        trace_metadata: Shown with the run.
+        trace_metadata: For traces, which come later: until then it has no effect, nor have `tracing`, `trace_id`,
+            `tracing_disabled` and `trace_include_sensitive_data`.
         call_model_input_filter: Sees and may change each request before it leaves.
         tool_error_formatter: Words what the model is told of a failed, rejected or unknown call.
         reasoning_item_id_policy: `"omit"`: later requests carry no ids of reasoning items.
         tool_not_found_behavior: What a call of an unknown tool does: end the run, or tell the model.
         tool_name_collision_policy: What two tools of one name do: the last one counts, with a warning, or an error.
-        output_guardrail_blocked_message: What stands in a conversation for an answer that a guardrail stopped.
+        output_guardrail_blocked_message: Not supported yet; refused. What a guardrail stopped stays as it was said.
         tool_output_format: How a tool's result that is not a string reaches the model: `"json"`, or `"str"` for
             Python's text of it, as the Agents SDK does.
         approval_timeout_seconds: How long a call waits for a decision before it counts as rejected; 30 days.
@@ -146,10 +131,9 @@ class RunConfig:
             self.model_settings = ModelSettings.of(cast("dict[str, Any]", self.model_settings))
         if isinstance(self.tool_execution, dict):
             self.tool_execution = ToolExecutionConfig(**cast("dict[str, Any]", self.tool_execution))
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                wanted = " or ".join(f'"{choice}"' for choice in allowed if choice is not None)
-                raise UserError(f"{name} is {getattr(self, name)!r}; it must be {wanted}.")
+        if isinstance(self.model_provider, dict):
+            self.model_provider = MultiProvider(**cast("dict[str, Any]", self.model_provider))
+        self._check_values()
         if not 0 < self.approval_timeout_seconds <= LONGEST_APPROVAL_SECONDS:
             raise UserError(
                 f"approval_timeout_seconds is {self.approval_timeout_seconds}; it must be above 0 and at most "
@@ -158,17 +142,31 @@ class RunConfig:
         if self.history_events < FEWEST_HISTORY_EVENTS:
             raise UserError(f"history_events is {self.history_events}; it must be at least {FEWEST_HISTORY_EVENTS}.")
 
+    def _check_values(self) -> None:
+        for name, kind in (("model", str | Model | None), ("model_provider", ModelProvider)):
+            if not isinstance(getattr(self, name), kind):
+                raise UserError(
+                    f"{name} is {getattr(self, name)!r:.100}, of type {kind_of(getattr(self, name))}; it must be "
+                    f"{'a name, a Model or None' if name == 'model' else 'a ModelProvider'}."
+                )
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                wanted = " or ".join(f'"{choice}"' for choice in allowed if choice is not None)
+                raise UserError(f"{name} is {getattr(self, name)!r}; it must be {wanted}.")
+
     @classmethod
     def of(cls, value: RunConfig | Mapping[str, Any] | None) -> RunConfig:
         """This configuration, the one that a mapping of the same names holds, or the default.
 
         Raises:
-            TypeError: A name is no setting.
+            TypeError: It is nothing of these, or a name is no setting.
         """
         if value is None:
             return cls()
         if isinstance(value, RunConfig):
             return value
+        if not isinstance(cast("Any", value), Mapping):
+            raise TypeError(f"run_config must be a RunConfig, a mapping or None, got {kind_of(value)}: {value!r:.100}")
         unknown = sorted(set(value) - {one.name for one in fields(cls)})
         if unknown:
             raise TypeError(f"Unknown run_config settings: {', '.join(unknown)}; take them out or correct the names.")

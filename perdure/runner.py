@@ -14,7 +14,7 @@ from perdure.client.listing import RunSummary, list_runs
 from perdure.client.queues import NAMED_QUEUE
 from perdure.client.resuming import find_or_go_on
 from perdure.client.thread_loop import run_in_thread_loop
-from perdure.client.wanted import Wanted, unwrapped
+from perdure.client.wanted import Wanted, unwrapped, wrapper_of
 from perdure.error_handlers import RunErrorHandlers
 from perdure.errors import DecisionConflictError
 from perdure.hooks import RunHooks
@@ -96,6 +96,7 @@ class Runner:
             task_queue=NAMED_QUEUE,
             config=RunConfig.of(run_config),
             context=unwrapped(context),
+            wrapper=wrapper_of(context),
             max_turns=max_turns,
             hooks=hooks,
             error_handlers=error_handlers,
@@ -143,8 +144,9 @@ class Runner:
             options: See `run`.
         """
         given: dict[str, Any] = {"max_turns": DEFAULT_MAX_TURNS, **options}
-        config, context = RunConfig.of(given.pop("run_config", None)), unwrapped(given.pop("context", None))
-        return await _start(Wanted(starting_agent, input, task_queue, config, context, **given))
+        config, context = RunConfig.of(given.pop("run_config", None)), given.pop("context", None)
+        wanted = Wanted(starting_agent, input, task_queue, config, unwrapped(context), wrapper_of(context), **given)
+        return await _start(wanted)
 
     @staticmethod
     async def get(run_id: str) -> Run:

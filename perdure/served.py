@@ -11,16 +11,21 @@ import copy
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from perdure.agent import Agent
+from perdure.context import RunContextWrapper
 from perdure.errors import PerdureError, UserError
-from perdure.portable_context import open_context
+from perdure.portable_context import open_context, public_keys, replace_state
 from perdure.settings import RunConfig
 from perdure.snapshot import Member, free_key, key_of, members
 from perdure.tool import FunctionTool
+from perdure.usage import Usage
 
 _T = TypeVar("_T")
+
+# Which guardrail it was, and about what: kind, source, index, the agent's key, the call's id.
+GuardrailPlace: TypeAlias = tuple[str, str, int, str, str]
 
 _LOOK_SECONDS = 1.0  # between two looks whether the loop still runs
 _NO_LOOP = "The loop that this run's code belongs to does not run; the step is offered again."
@@ -36,7 +41,14 @@ class UserLoopEnded(PerdureError):
 
 @dataclass
 class Lent:
-    """What a caller lends to its own run: its objects and its loop."""
+    """What a caller lends to its own run: its objects and its loop.
+
+    Attributes:
+        known: The keys of a dict as context that the run knows: one of them that its state lacks was taken out.
+        infos: What guardrails said about their judgements, with the JSON that the run keeps of it.
+        wrapper: What the context was given in; `counted` is how much of the run's usage is part of its usage by now.
+        used_before: The wrapper's usage before the run.
+    """
 
     agent: Agent[Any]
     config: RunConfig
@@ -46,6 +58,30 @@ class Lent:
     error_handlers: dict[str, Any] = field(default_factory=dict[str, Any])
     errors: list[BaseException] = field(default_factory=list[BaseException])
     members: dict[str, Member] = field(default_factory=dict[str, Member])
+    infos: dict[GuardrailPlace, tuple[Any, Any]] = field(default_factory=dict[GuardrailPlace, tuple[Any, Any]])
+    wrapper: RunContextWrapper[Any] | None = None
+    used_before: Usage = field(default_factory=Usage)
+    counted: Usage = field(default_factory=Usage)
+    known: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lend_context(self.context)
+
+    def lend_context(self, context: Any) -> None:
+        """Lends another context."""
+        self.context, self.known = context, public_keys(context)
+
+    def lend_wrapper(self, wrapper: RunContextWrapper[Any] | None) -> None:
+        """Lends what the context was given in."""
+        if wrapper is not None and wrapper is self.wrapper:
+            return
+        self.wrapper = wrapper
+        self.used_before = Usage() if wrapper is None else copy.deepcopy(wrapper.usage)
+
+    def update_context(self, state: dict[str, Any]) -> None:
+        """Gives the caller's own object the run's state."""
+        replace_state(self.context, state, self.known)
+        self.known = public_keys(self.context) & state.keys()
 
 
 class ServedAgents:
@@ -196,6 +232,21 @@ class ServedAgents:
             return open_context(lent.context, state)
         own = copy.deepcopy(state)  # what tools change is told by comparing with the state that came
         return self._context_factory(own) if self._context_factory is not None else own
+
+    def usage(self, run_id: str, used: Usage) -> Usage:
+        """The usage that user code is shown: the run's, after what its context's wrapper had counted before."""
+        lent = self._by_run.get(run_id)
+        if lent is None or lent.wrapper is None:
+            return used
+        shown = copy.deepcopy(lent.used_before)
+        shown.add(used)
+        return shown
+
+    def note_info(self, run_id: str, place: GuardrailPlace, info: Any, told: Any) -> None:
+        """Keeps what a guardrail said for the caller in this process, who gets the same object."""
+        lent = self._by_run.get(run_id)
+        if lent is not None:
+            lent.infos[place] = (info, told)
 
     def note_error(self, run_id: str, error: BaseException) -> int | None:
         """Keeps a user's own exception for the caller in this process, who gets the same object."""

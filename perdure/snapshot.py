@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, cast
 
 from perdure.agent import Agent
+from perdure.agent_checks import check_agent, check_entries
 from perdure.agent_output import output_schema_of, to_wire
 from perdure.canonical import canonical, digest_of
 from perdure.definition import (
@@ -20,14 +22,16 @@ from perdure.definition import (
     ToolDefinition,
 )
 from perdure.errors import UserError
+from perdure.guardrail import InputGuardrail, OutputGuardrail
 from perdure.handoff import Handoff, as_handoff
 from perdure.hooks import overridden
 from perdure.model import Model
+from perdure.models.multi_provider import MultiProvider
 from perdure.retry import temporal_numbers
 from perdure.settings import RunConfig
 from perdure.tool import FunctionTool, Tool, default_tool_error_function
 
-_TOOL_USE = ("run_llm_again", "stop_on_first_tool")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ def members(start: Agent[Any], config: RunConfig) -> dict[str, Member]:
     seen: set[tuple[int, int]] = set()
     while waiting:
         member = waiting.popleft()
+        check_entries("A run", "agents", [member.agent], Agent)
         if (id(member.agent), id(member.config)) in seen:
             continue
         seen.add((id(member.agent), id(member.config)))
@@ -62,6 +67,7 @@ def key_of(agent: Agent[Any], config: RunConfig, among: dict[str, Member]) -> st
 
 
 def _next_members(member: Member) -> list[Member]:
+    check_entries(f"Agent {member.agent.name!r}", "handoffs", member.agent.handoffs, Agent | Handoff)
     targets: list[Agent[Any] | None] = [
         cast("Agent[Any]", entry) if isinstance(entry, Agent) else entry.agent for entry in member.agent.handoffs
     ]
@@ -91,15 +97,15 @@ def snapshot(
     """
     among = members(agent, config)
     agents = {key: define_agent(member, among) for key, member in among.items()}
-    rules = _rules(config, hooks, error_handlers)
+    rules = rules_of(config, hooks, error_handlers)
     return Snapshot(start=agent.name, agents=agents, **({} if rules == RunRules() else {"rules": rules}))
 
 
 def define_agent(member: Member, among: dict[str, Member]) -> AgentDefinition:
     """The definition of one agent; what is as by default is not set, so that it takes no room."""
     agent, config = member.agent, member.config
-    if config.tool_name_collision_policy == "error":
-        _refuse_collisions(agent)
+    check_agent(agent)
+    _check_collisions(agent, config.tool_name_collision_policy)
     model = agent.model if config.model is None else config.model
     settings = agent.model_settings.resolve(config.model_settings)
     prompt: Any = agent.prompt
@@ -110,6 +116,7 @@ def define_agent(member: Member, among: dict[str, Member]) -> AgentDefinition:
         "prompt_by_rule": not isinstance(prompt, dict | None),
         "model": model if isinstance(model, str) else None,
         "model_object": isinstance(model, Model),
+        "provider": config.model_provider.plain or None if isinstance(config.model_provider, MultiProvider) else None,
         "settings": settings.to_json(),
         "retry": RetryDefinition(**temporal_numbers(settings.retry)) if settings.retry is not None else None,
         "tools": tuple(define_tool(tool, member, among) for tool in without_hidden(agent)),
@@ -125,7 +132,13 @@ def define_agent(member: Member, among: dict[str, Member]) -> AgentDefinition:
 
 
 def live_handoffs(agent: Agent[Any]) -> list[Handoff[Any, Any]]:
-    """An agent's handoffs that may be offered; none that is switched off for good."""
+    """The handoffs that may be offered: none that is switched off for good, and of two with one name the last."""
+    handoffs = _enabled_handoffs(agent)
+    last = {handoff.tool_name: handoff for handoff in handoffs}
+    return [handoff for handoff in handoffs if last[handoff.tool_name] is handoff]
+
+
+def _enabled_handoffs(agent: Agent[Any]) -> list[Handoff[Any, Any]]:
     handoffs = [as_handoff(entry) for entry in agent.handoffs]
     return [handoff for handoff in handoffs if handoff.is_enabled is not False]
 
@@ -143,14 +156,23 @@ def _is_offered(tool: FunctionTool, taken: set[str]) -> bool:
     return tool.is_enabled is not False and tool.name not in taken
 
 
-def _refuse_collisions(agent: Agent[Any]) -> None:
-    names = [tool.name for tool in agent.tools if isinstance(tool, FunctionTool) and tool.is_enabled is not False]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UserError(
-            f"Agent {agent.name!r} has several tools named {', '.join(twice)}, which "
-            'tool_name_collision_policy="error" refuses: rename all but one of each.'
-        )
+def _check_collisions(agent: Agent[Any], policy: str) -> None:
+    """Warns of names that tools or handoffs share, or refuses them: the last one counts, a handoff before any tool."""
+    sharing: dict[str, list[Any]] = {}
+    for tool in agent.tools:
+        if isinstance(tool, FunctionTool) and tool.is_enabled is not False:
+            sharing.setdefault(tool.name, []).append(tool)
+    for handoff in _enabled_handoffs(agent):
+        sharing.setdefault(handoff.tool_name, []).append(handoff)
+    shared = {name: owners for name, owners in sharing.items() if len(owners) > 1}
+    if not shared:
+        return
+    found = f"Agent {agent.name!r} has several tools or handoffs named {', '.join(sorted(shared))}"
+    if policy == "error":
+        raise UserError(f'{found}, which tool_name_collision_policy="error" refuses: rename all but one of each.')
+    if any(callable(owners[-1].is_enabled) for owners in shared.values()):
+        raise UserError(f"{found}, and a function says whether the last one is offered: rename all but one of each.")
+    logger.warning("%s; the last one counts, a handoff before any tool.", found)
 
 
 def define_tool(tool: Tool, member: Member, among: dict[str, Member]) -> ToolDefinition:
@@ -187,7 +209,9 @@ def _define_agent_tool(tool: FunctionTool, member: Member, among: dict[str, Memb
         "on_failure": on_failure,
         "builds_input": wanted.parameters is not None or wanted.input_builder is not None,
         "extracts_output": wanted.custom_output_extractor is not None,
-        "rules": _rules(config, wanted.hooks, None),
+        "rules": rules_of(config, wanted.hooks, None),
+        "previous_response_id": wanted.previous_response_id,
+        "conversation_id": wanted.conversation_id,
     }
     key = key_of(wanted.agent, config, among)
     if key is None:
@@ -219,15 +243,10 @@ def _output_format(agent: Agent[Any]) -> dict[str, Any] | None:
 def _tool_use(agent: Agent[Any]) -> dict[str, Any]:
     behavior = agent.tool_use_behavior
     if isinstance(behavior, str):
-        if behavior not in _TOOL_USE:
-            raise UserError(f"Invalid tool_use_behavior: {behavior!r} of agent {agent.name!r}; one of {_TOOL_USE}.")
         return {"tool_use": behavior}
     if isinstance(behavior, dict):
-        names = cast("dict[str, Any]", behavior).get("stop_at_tool_names", ())
-        return {"tool_use": "stop_at", "stop_at": tuple(names)}
-    if callable(behavior):
-        return {"tool_use": "rule"}
-    raise UserError(f"Invalid tool_use_behavior: {behavior!r:.100} of agent {agent.name!r}.")
+        return {"tool_use": "stop_at", "stop_at": tuple(cast("dict[str, Any]", behavior)["stop_at_tool_names"])}
+    return {"tool_use": "rule"}
 
 
 def _guardrails(guardrails: list[Any] | None) -> tuple[GuardrailDefinition, ...]:
@@ -242,7 +261,10 @@ def _guardrail(guardrail: Any) -> GuardrailDefinition:
     return GuardrailDefinition(name=guardrail.get_name(), **extras)
 
 
-def _rules(config: RunConfig, hooks: Any | None, error_handlers: dict[str, Any] | None) -> RunRules:
+def rules_of(config: RunConfig, hooks: Any | None, error_handlers: dict[str, Any] | None) -> RunRules:
+    """What the loop has to know of a run's configuration, hooks and error handlers."""
+    check_entries("The run's configuration", "input_guardrails", config.input_guardrails, InputGuardrail)
+    check_entries("The run's configuration", "output_guardrails", config.output_guardrails, OutputGuardrail)
     limits = config.tool_execution
     values: dict[str, Any] = {
         "input_guardrails": _guardrails(config.input_guardrails),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import dataclass
-from typing import Any, Generic, cast
+from typing import Any, Generic, NoReturn, cast
 
 from perdure.agent import Agent
 from perdure.context import TContext
 from perdure.errors import UserError
-from perdure.items import ToolApprovalItem
+from perdure.items import ToolApprovalItem, TResponseInputItem
 from perdure.settings import RunConfig
 from perdure.snapshot import members
 from perdure.state_context import ContextDeserializer, ContextSerializer, dump_context, load_context
@@ -38,6 +38,7 @@ class RunState(Generic[TContext]):
     Attributes:
         run_id: The run, which is the workflow's id.
         drafts: The decisions by the run's own call id.
+        agent: The agent that `from_json` was given; `None`: the run has its own.
         context: The context that the run goes on with.
         context_is_given: Whether that is another one than the run's own.
     """
@@ -47,6 +48,7 @@ class RunState(Generic[TContext]):
         self._interruptions = interruptions
         self.run_id: str = document["run_id"]
         self.drafts: dict[str, DraftDecision] = {}
+        self.agent: Agent[Any] | None = None
         self.context = context
         self.context_is_given = False
 
@@ -61,13 +63,47 @@ class RunState(Generic[TContext]):
 
     def approve(self, approval_item: ToolApprovalItem, always_approve: bool = False) -> None:
         """Drafts an approval, of later calls of this tool in this run too if `always_approve`."""
-        self.drafts[approval_item.id] = DraftDecision(True, approval_item.digest, always_approve)
+        self._draft(approval_item, DraftDecision(True, approval_item.digest, always_approve))
 
     def reject(
         self, approval_item: ToolApprovalItem, always_reject: bool = False, *, rejection_message: str | None = None
     ) -> None:
         """Drafts a rejection; the model is told `rejection_message`."""
-        self.drafts[approval_item.id] = DraftDecision(False, approval_item.digest, always_reject, rejection_message)
+        decision = DraftDecision(False, approval_item.digest, always_reject, rejection_message)
+        self._draft(approval_item, decision)
+
+    @property
+    def pending_input(self) -> list[TResponseInputItem]:
+        """What was added for the next model call: nothing, see `add_input`."""
+        return []
+
+    def add_input(self, input: str | list[TResponseInputItem]) -> NoReturn:
+        """Not supported yet: nothing can be said to a run that waits.
+
+        Raises:
+            UserError: Always; it says what to do meanwhile.
+        """
+        raise UserError(
+            f"This version of Perdure cannot add input to run {self.run_id!r}, which goes on by itself once its calls "
+            "are decided. Reject a call with what you have to say as its rejection_message, or start a new run with "
+            "`result.to_input_list()` and the message when this one has ended."
+        )
+
+    def clear_pending_input(self) -> None:
+        """Takes back what was added: nothing, see `add_input`."""
+
+    def _draft(self, item: ToolApprovalItem, decision: DraftDecision) -> None:
+        """The last decision about a call wins; one for always is about all calls of the tool that wait beside it.
+
+        Raises:
+            UserError: The call is one of another run.
+        """
+        item.check_run(self.run_id)
+        if decision.always:
+            for other in self._interruptions:
+                if _waits_beside(other, item):
+                    self.drafts.pop(other.id, None)
+        self.drafts[item.id] = decision
 
     def to_json(
         self,
@@ -149,7 +185,7 @@ class RunState(Generic[TContext]):
             saved = {"kind": saved["kind"], "type": saved.get("type"), "value": saved["value"]}
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f"Run state cannot be read: {error!r:.200}. Give what `to_json` wrote.") from error
-        state.drafts = drafts
+        state.agent, state.drafts = initial_agent, drafts
         state.context = load_context(saved, context_override, context_deserializer, strict=strict_context)
         state.context_is_given = context_override is not None or context_deserializer is not None
         return state
@@ -180,6 +216,11 @@ class RunState(Generic[TContext]):
         )
 
 
+def _waits_beside(one: ToolApprovalItem, other: ToolApprovalItem) -> bool:
+    """Whether two calls are of one tool in one agent's run: the outer call's id comes before a call's own."""
+    return one.tool_name == other.tool_name and one.id.rpartition("/")[0] == other.id.rpartition("/")[0]
+
+
 def _waiting(initial_agent: Agent[Any], document: dict[str, Any]) -> list[ToolApprovalItem]:
     """The calls that wait, each with its agent.
 
@@ -197,7 +238,8 @@ def _waiting(initial_agent: Agent[Any], document: dict[str, Any]) -> list[ToolAp
         return known[key].agent
 
     agent(document["agent"])
+    run_id = document["run_id"]
     return [
-        ToolApprovalItem(agent(each["agent"]), each["item"], id=each["id"], digest=each["digest"])
+        ToolApprovalItem(agent(each["agent"]), each["item"], id=each["id"], digest=each["digest"], run_id=run_id)
         for each in document["interruptions"]
     ]

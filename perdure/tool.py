@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import KW_ONLY, dataclass
@@ -99,6 +100,13 @@ class FunctionTool:
 
 
 Tool: TypeAlias = FunctionTool | HostedTool
+
+
+async def is_switched_on(tool: Any, context: RunContextWrapper[Any], agent: Agent[Any]) -> bool:
+    """Whether a tool, or a handoff, is offered; its own function is asked where it has one."""
+    rule: Any = getattr(tool, "is_enabled", True)
+    said = rule(context, agent) if callable(rule) else rule
+    return bool(await said if inspect.isawaitable(said) else said)
 
 
 class FunctionToolOptions(TypedDict, total=False):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from perdure.context import RunContextWrapper, ToolContext
 from perdure.errors import AgentsException, ToolTimeoutError, UserError, describe_exception
+from perdure.tool_errors import ToolErrorFormatterArgs, formatted
 from perdure.tool_schema import FunctionSchema
 
 if TYPE_CHECKING:
@@ -100,11 +101,25 @@ def make_invoker(
 async def answer_failure(
     tool_name: str, on_failure: ToolErrorFunction | None, ctx: RunContextWrapper[Any], failure: Exception
 ) -> Any:
-    """What the model is told of a failure; without a failure function it is raised."""
+    """What the model is told of a failure; without a failure function, or words of it, it is raised."""
     logger.debug("Tool %s failed with %s", tool_name, type(failure).__name__, exc_info=failure)
-    if on_failure is None:
+    said = None if on_failure is None else await _awaited(on_failure(ctx, failure))
+    if said is None:
         raise failure
-    return await _awaited(on_failure(ctx, failure))
+    if on_failure is not default_tool_error_function or not isinstance(ctx, ToolContext):
+        return said
+    return await _in_words_of_the_run(ctx, failure, said)
+
+
+async def _in_words_of_the_run(ctx: ToolContext[Any], failure: Exception, default: str) -> str:
+    formatter = None if ctx.run_config is None else ctx.run_config.tool_error_formatter
+    if formatter is None:
+        return default
+    arguments = ToolErrorFormatterArgs(
+        "tool_exception", "function", ctx.tool_name, ctx.tool_call_id, default, ctx, failure
+    )
+    said = await formatted(formatter, arguments, ctx.run_id)
+    return default if said is None else said
 
 
 def _call(function: ToolFunction, positional: list[Any], keywords: dict[str, Any]) -> Any:

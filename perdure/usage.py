@@ -52,12 +52,34 @@ class Usage:
         self.total_tokens += other.total_tokens
         self.request_usage_entries.extend(other.request_usage_entries)
 
+    def since(self, earlier: Usage) -> Usage:
+        """What of this usage came after an earlier state of it."""
+        cached = self.input_tokens_details.cached_tokens - earlier.input_tokens_details.cached_tokens
+        reasoning = self.output_tokens_details.reasoning_tokens - earlier.output_tokens_details.reasoning_tokens
+        return Usage(
+            requests=self.requests - earlier.requests,
+            input_tokens=self.input_tokens - earlier.input_tokens,
+            input_tokens_details=InputTokensDetails(cached),
+            output_tokens=self.output_tokens - earlier.output_tokens,
+            output_tokens_details=OutputTokensDetails(reasoning),
+            total_tokens=self.total_tokens - earlier.total_tokens,
+            request_usage_entries=self.request_usage_entries[len(earlier.request_usage_entries) :],
+        )
+
     @classmethod
     def of_request(
-        cls, input_tokens: int, output_tokens: int, *, cached_tokens: int = 0, reasoning_tokens: int = 0
+        cls, input_tokens: int, output_tokens: int, *, cached_tokens: int = 0, reasoning_tokens: int = 0, other: int = 0
     ) -> Usage:
-        """The usage of one request; a request that reports no tokens adds no entry."""
-        total = input_tokens + output_tokens
+        """The usage of one request; a request that reports no tokens adds no entry.
+
+        Args:
+            input_tokens: What the model read.
+            output_tokens: What it wrote.
+            cached_tokens: Of the input.
+            reasoning_tokens: Of the output.
+            other: What the provider's own total counts beside input and output.
+        """
+        total = input_tokens + output_tokens + other
         cached, reasoning = InputTokensDetails(cached_tokens), OutputTokensDetails(reasoning_tokens)
         entry = RequestUsage(input_tokens, output_tokens, total, cached, reasoning)
         return cls(

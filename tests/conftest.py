@@ -33,11 +33,3 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         if Host._current is not None:
             Host._current.close()
         stop_server()
-
-
-@pytest.fixture(params=["cached", "always replayed"])
-def cache(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Runs the test twice: with runs kept in memory, and with each replayed from its history at every step."""
-    if request.param == "always replayed":
-        monkeypatch.setenv("PERDURE_MAX_CACHED_WORKFLOWS", "0")
-    return request.param

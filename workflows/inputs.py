@@ -8,7 +8,8 @@ from typing import Any
 from temporalio import workflow
 
 from perdure.contracts import steps as contracts
-from perdure.contracts.run import RunSettings, Tokens
+from perdure.contracts.run import RunSettings
+from perdure.contracts.tokens import Tokens
 from perdure.items import is_reference
 from perdure.limits import MAX_TAIL_BYTES
 from perdure.loop.calls import explain, is_heard
@@ -34,14 +35,14 @@ def surroundings(state: LoopState, frame: Frame, *, with_context: bool = True) -
 def model_input(state: LoopState, frame: Frame, step: CallModel, settings: RunSettings) -> contracts.CallModelInput:
     """One model call."""
     definition, rules = state.definition(frame), frame.rules
-    cursor, items = cursor_of(frame.shown, frame.kept.delivered if frame.kept is not None else 0)
+    cursor, items = cursor_of(frame.requested, frame.kept.delivered if frame.kept is not None else 0)
     listens = is_heard(state, frame, "on_llm_start") or is_heard(state, frame, "on_llm_end")
     extras: dict[str, Any] = {}
     if definition.reset_tool_choice and frame.agent in frame.agents_with_tool_use:
         extras["forget_tool_choice"] = True
     extras |= {name: True for name, holds in _asked(rules, listens=listens).items() if holds}
     if rules.omit_reasoning_ids:
-        extras["input_count"] = frame.shown.inputs
+        extras["input_count"] = frame.requested.inputs
     if frame.kept is not None:
         extras |= _kept(frame)
     if settings.group_id is not None:
@@ -158,12 +159,12 @@ def hook_input(state: LoopState, frame: Frame, step: RunHook, call: Call | None)
     extras: dict[str, Any] = {}
     match step.event:
         case "on_agent_start":
-            cursor, items = cursor_of(frame.shown)
+            cursor, items = cursor_of(frame.requested)
             extras = {"cursor": cursor, "items": items}
         case "on_agent_end":
-            shown = frame.shown
-            sent = shown.entries[: shown.sent - shown.first]
-            cursor, items = cursor_of(Transcript(shown.origin, shown.epoch, sent, shown.sent, shown.sealed))
+            whole = frame.requested
+            sent = whole.entries[: whole.sent - whole.first]
+            cursor, items = cursor_of(Transcript(whole.origin, whole.epoch, sent, whole.sent, whole.sealed))
             extras = {"cursor": cursor, "items": items, "output": output_of(frame.final or Final())}
         case "on_handoff":
             extras["other"] = frame.handoffs[0].target
@@ -194,6 +195,7 @@ def _about_call(state: LoopState, frame: Frame, call: Call, step: CallUser) -> d
             extras |= {"error": call.failure.message, "error_kind": call.failure.type}
         case "custom_output_extractor" if call.child is not None:
             extras |= {"output": output_of(call.child.final or Final()), "transcript": _name_of(call.child)}
+            extras["input_is_text"] = call.child.input_is_text
         case _:
             pass
     return extras
@@ -220,12 +222,10 @@ def _filter_input(state: LoopState, frame: Frame, settings: RunSettings) -> dict
     shown = frame.shown
     extras: dict[str, Any] = {}
     if frame.record.sealed or shown.sealed:
-        record_origin, shown_origin = edited_origins(state, frame)
         extras["rewrite"] = contracts.Rewrite(
             record=_name_of(frame),
             turn_start=turn_start(frame),
-            record_origin=record_origin,
-            shown_origin=shown_origin,
+            origins=edited_origins(state, frame),
             kept_bytes=settings.carried_bytes,
         )
     return {

@@ -24,7 +24,8 @@ from perdure.contracts.messages import (
     UpdateMessage,
     read_decision,
 )
-from perdure.contracts.run import PageRequest, RunInput, RunSettings, Tokens, TranscriptPage
+from perdure.contracts.run import PageRequest, RunInput, RunSettings, TranscriptPage
+from perdure.contracts.tokens import Tokens
 from perdure.errors import describe_exception
 from perdure.limits import MAX_EARLY_KEPT, MAX_IGNORED_KEPT, MAX_PAGE_BYTES
 from perdure.loop.decisions import Ruling, decide, judge_decision

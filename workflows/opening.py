@@ -14,6 +14,7 @@ from perdure.errors import UserError
 from perdure.loop.frames import begin
 from perdure.loop.records import Failure, Kept, Transcript
 from perdure.loop.settle import settle
+from perdure.loop.showing import prune
 from perdure.loop.state import Frame, LoopState
 from perdure.transcript import chain_start
 
@@ -51,20 +52,13 @@ def _fresh(given: RunInput, origin: str) -> LoopState:
         shown=transcript,
         max_turns=given.max_turns,
         input_is_text=given.input_is_text,
-        kept=_kept(given),
+        kept=Kept.asked(given.conversation_id, given.previous_response_id, auto=given.auto_previous_response_id),
     )
+    prune(frame, origin)
     state = LoopState(agent_name=given.agent, root=frame, snapshot=given.snapshot, context=given.context)
     if state.snapshot is not None:
         begin(state, frame)
     return state
-
-
-def _kept(given: RunInput) -> Kept | None:
-    """What the provider is to keep of the conversation, if anything."""
-    chains = given.auto_previous_response_id or given.previous_response_id is not None
-    if given.conversation_id is not None:
-        return Kept(conversation_id=given.conversation_id, previous_response_id=given.previous_response_id)
-    return Kept(previous_response_id=given.previous_response_id, chains=True) if chains else None
 
 
 def _going_on(given: RunInput, frozen: dict[str, Any], origin: str) -> LoopState:

@@ -44,7 +44,7 @@ def success(step: Step, result: Any, agent: str, tool: str) -> Outcome:
         case contracts.CallModelOutput():
             return ModelAnswered(_answer(result))
         case contracts.CallToolOutput():
-            return ToolReturned(result.item, result.is_value, result.context_changes)
+            return ToolReturned(result.item, result.is_value, result.context_changes, result.is_object)
         case contracts.GuardrailOutput() if isinstance(step, CheckGuardrail):
             return _checked(step, result, agent, tool)
         case contracts.HookOutput():
@@ -60,12 +60,13 @@ def success(step: Step, result: Any, agent: str, tool: str) -> Outcome:
 def _answer(result: contracts.CallModelOutput) -> ModelAnswer:
     return ModelAnswer(
         items=result.items,
-        usage=result.usage.usage(),
+        usage=result.usage.usage_of_answer(),
         response_id=result.response_id,
         request_id=result.request_id,
         disabled=frozenset(result.disabled),
         invalid_output=result.invalid_output,
         context_changes=result.context_changes,
+        raw_usage=result.raw_usage,
     )
 
 
@@ -97,6 +98,7 @@ def _said(result: contracts.CallUserOutput) -> UserSaid:
         output = result.chosen.output or contracts.Output()
     if result.handled is not None:
         output, values["in_history"] = result.handled.output, result.handled.include_in_history
+        values["message"] = result.handled.message
     if output is not None:
         text = None if output.item is not None else output.text
         values["output"] = Final(output.kind, text=text, item=output.item)
@@ -116,6 +118,7 @@ def _edited(edited: contracts.EditedHistory) -> EditedHistory:
         shown=None if edited.shown is None else _items(edited.shown),
         record=None if edited.record is None else _rewritten(edited.record),
         rewritten=None if edited.rewritten is None else _rewritten(edited.rewritten),
+        pruned=None if edited.pruned is None else _rewritten(edited.pruned),
     )
 
 

@@ -10,15 +10,16 @@ from perdure.contracts.frozen import REQUESTS_TOLD, requests_of
 from perdure.contracts.run import (
     ChunkView,
     GuardrailView,
+    KeptView,
     PageEntry,
     PageRequest,
     ResponseView,
     RunOutcome,
-    Tokens,
     TranscriptPage,
 )
+from perdure.contracts.tokens import Tokens
 from perdure.limits import MAX_INLINE_ITEM_BYTES, MAX_TAIL_BYTES
-from perdure.loop.records import Entry, Final, GuardrailRecord, ResponseRecord, Transcript
+from perdure.loop.records import Entry, Final, GuardrailRecord, Kept, ResponseRecord, Transcript
 from perdure.loop.state import Frame, LoopState
 
 
@@ -31,7 +32,8 @@ def page_of(state: LoopState, wanted: PageRequest, limit: int) -> TranscriptPage
     frame = state.frame(wanted.path)
     if frame is None:
         raise ValueError(f"No agent runs as a tool for call {wanted.path!r} (any more).")
-    transcript = next((each for each in (frame.record, frame.shown) if wanted.epoch in (None, each.epoch)), None)
+    known = (frame.record, frame.shown, frame.requested)
+    transcript = next((each for each in known if wanted.epoch in (None, each.epoch)), None)
     if transcript is None:
         raise ValueError(f"Transcript {wanted.epoch} was edited since; the record is {frame.record.epoch} now.")
     first = min(max(wanted.start, 0), transcript.count)
@@ -59,29 +61,44 @@ def outcome_of(state: LoopState) -> RunOutcome:
     extras = _final(root.final) if root.final is not None else {}
     if state.context is not None:
         extras["context"] = state.context
-    if root.guardrails:
-        extras["guardrails"] = [guardrail_view(each) for each in root.guardrails]
-    if root.input_is_text:
-        extras["input_is_text"] = True
-    if root.shown.epoch:
-        extras["shown_epoch"] = root.shown.epoch
     if state.failure is not None:
         extras |= {"settled_items": root.settled_items, "settled_turns": root.settled_turns}
     return RunOutcome(
         agent=root.agent or state.agent_name,
         turns=root.turn,
+        max_turns=root.max_turns,
         usage=Tokens.of(state.usage),
         requests=requests_of(state.usage, REQUESTS_TOLD),
         tail=_page(root, root.record, first, root.record.count),
+        **_told(root),
         **extras,
     )
+
+
+def _told(root: Frame) -> dict[str, Any]:
+    """What is told of a run only where there is something to tell."""
+    values: dict[str, Any] = {
+        "guardrails": [guardrail_view(each) for each in root.guardrails],
+        "input_is_text": root.input_is_text,
+        "shown_epoch": root.shown.epoch,
+        "kept": None if root.kept is None else kept_view(root.kept),
+        "omits_reasoning_ids": root.rules.omit_reasoning_ids,
+    }
+    return {name: value for name, value in values.items() if value}
 
 
 def _final(final: Final) -> dict[str, Any]:
     values: dict[str, Any] = {} if final.kind == "text" else {"final_kind": final.kind}
     if final.text is not None and len(final.text.encode()) <= MAX_INLINE_ITEM_BYTES:
         values["final_output"] = final.text
+    if final.item is not None:
+        values["final_item"] = final.item
     return values
+
+
+def kept_view(kept: Kept) -> KeptView:
+    """What the provider keeps, as it is told."""
+    return KeptView(conversation_id=kept.conversation_id, chains=kept.chains, began_after=kept.began_after)
 
 
 def guardrail_view(said: GuardrailRecord) -> GuardrailView:
@@ -142,6 +159,8 @@ def _response(record: ResponseRecord) -> ResponseView:
     extras: dict[str, Any] = {}
     if record.items is not None:
         extras["items"] = [json.loads(item) for item in record.items]
+    if record.raw_usage is not None:
+        extras["raw_usage"] = record.raw_usage
     return ResponseView(
         turn=record.turn,
         agent=record.agent,

@@ -8,13 +8,14 @@ from typing import Any, cast
 
 from perdure.contracts.frozen import REQUESTS_TOLD, requests_of
 from perdure.contracts.messages import ApprovalView, CallView, StatusView
-from perdure.contracts.run import Tokens
+from perdure.contracts.tokens import Tokens
 from perdure.items import is_reference, message_text
 from perdure.limits import MAX_PAGE_BYTES
 from perdure.loop.records import Decision
 from perdure.loop.state import Call, Frame, LoopState
+from perdure.loop.turn import in_output_order
 
-from .pages import guardrail_view
+from .pages import guardrail_view, kept_view
 
 _SHOWN_CHARACTERS = 600
 _ARGUMENT_CHARACTERS = 8000
@@ -63,6 +64,8 @@ def status_of(state: LoopState, ignored: list[str]) -> StatusView:
         input_is_text=root.input_is_text,
         requests=requests_of(state.usage, REQUESTS_TOLD),
         shown_epoch=root.shown.epoch,
+        kept=None if root.kept is None else kept_view(root.kept),
+        omits_reasoning_ids=root.rules.omit_reasoning_ids,
         context=state.context,
         warnings=list(state.warnings),
         ignored=list(ignored),
@@ -105,7 +108,7 @@ def _calls(state: LoopState) -> list[CallView]:
     views: list[CallView] = []
     size = 0
     for frame in state.frames():
-        for call in frame.calls:
+        for call in in_output_order(frame.calls):
             view = _call(frame, call)
             size += len(view.model_dump_json())
             if size > MAX_PAGE_BYTES:

@@ -9,14 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from perdure.agent import Agent
+from perdure.canonical import canonical
 from perdure.definition import AgentDefinition
 from perdure.errors import ModelTimeoutError, UserError
-from perdure.model import Model, ModelAnswer, ModelRequest, ModelTracing
+from perdure.model import Model, ModelAnswer, ModelProvider, ModelRequest, ModelTracing
+from perdure.model_settings import ModelSettings
 from perdure.models.multi_provider import MultiProvider
 from perdure.run_config import RunConfig
 from perdure.served import AgentNotServed, ServedAgents
 
 from .wiring import Wires, is_wired
+
+_KEPT_PROVIDERS = 16  # each may hold connections, and workers meet few kinds
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class LiveParts:
         tools: What the request offers, as a model of the user's own is given it.
         handoffs: To whom the agent may hand over, likewise.
         output_schema: The form of the answer, unless that is text.
+        settings: The settings with the program's own objects, for a model of the user's own.
     """
 
     agent: Agent[Any]
@@ -36,6 +41,7 @@ class LiveParts:
     tools: list[Any] = field(default_factory=list[Any])
     handoffs: list[Any] = field(default_factory=list[Any])
     output_schema: Any | None = None
+    settings: ModelSettings | None = None
 
 
 class Providers:
@@ -45,9 +51,15 @@ class Providers:
         self._served = served
         self._wires = Wires()
         self._default_provider = MultiProvider()
+        self._by_values: dict[bytes, MultiProvider] = {}
 
     async def respond(
-        self, run_id: str, definition: AgentDefinition, request: ModelRequest, live: LiveParts | None = None
+        self,
+        run_id: str,
+        definition: AgentDefinition,
+        request: ModelRequest,
+        live: LiveParts | None = None,
+        model: Model | None = None,
     ) -> ModelAnswer:
         """Asks the model.
 
@@ -57,12 +69,14 @@ class Providers:
             request: What is asked.
             live: The user's objects behind the request; without them only a model that the default provider finds
                 by its name can be asked.
+            model: What `model` has found already.
 
         Raises:
             AgentNotServed: This worker lacks the model object that the run's agent had.
             ModelTimeoutError: The model took longer than the settings' `timeout`.
         """
-        return await _in_time(self._answer(run_id, definition, request, live), request.settings.timeout)
+        model = self.model(definition, live) if model is None else model
+        return await _in_time(self._answer(run_id, model, request, live), request.settings.timeout)
 
     def model(self, definition: AgentDefinition, live: LiveParts | None = None) -> Model:
         """The model that a request of this agent goes to.
@@ -72,7 +86,7 @@ class Providers:
             UserError: The run's provider gave something else than a model.
         """
         if not definition.model_object:
-            provider = self._default_provider if live is None else live.config.model_provider
+            provider = self._provider(definition, live)
             found: Any = provider.get_model(definition.model)
             if not isinstance(found, Model):
                 raise UserError(f"The model provider gave {found!r:.100} for {definition.model!r}; it must be a Model.")
@@ -84,17 +98,26 @@ class Providers:
             )
         return model
 
-    async def _answer(
-        self, run_id: str, definition: AgentDefinition, request: ModelRequest, live: LiveParts | None
-    ) -> ModelAnswer:
-        model = self.model(definition, live)
+    def _provider(self, definition: AgentDefinition, live: LiveParts | None) -> ModelProvider:
+        """The program's own provider; where it has none, the one that the run was started with in another process."""
+        own = self._default_provider if live is None else live.config.model_provider
+        if definition.provider is None or not (isinstance(own, MultiProvider) and own.is_default):
+            return own
+        values = canonical(definition.provider)
+        if values not in self._by_values:
+            while len(self._by_values) >= _KEPT_PROVIDERS:
+                self._by_values.pop(next(iter(self._by_values)))
+            self._by_values[values] = MultiProvider(**definition.provider)
+        return self._by_values[values]
+
+    async def _answer(self, run_id: str, model: Model, request: ModelRequest, live: LiveParts | None) -> ModelAnswer:
         if is_wired(model):
             if model.openai_client is None:
                 return await self._wires.ask(model, request)
             # A client of the user's keeps its connections on the loop of the user's code.
             return await self._served.on_user_loop(run_id, lambda: self._wires.ask(model, request))
         if live is None:
-            raise AgentNotServed(f"This worker has no agent {definition.name!r}, whose model wants its tools.")
+            raise AgentNotServed("This worker does not have the agent, whose model wants its tools.")
         return await self._served.on_user_loop(run_id, lambda: _ask(model, live, request))
 
     async def close(self) -> None:
@@ -117,7 +140,7 @@ async def _ask(model: Model, live: LiveParts, request: ModelRequest) -> ModelAns
     response = await model.get_response(
         request.instructions,
         [json.loads(item) for item in request.input],
-        request.settings,
+        request.settings if live.settings is None else live.settings,
         live.tools,
         live.output_schema,
         live.handoffs,

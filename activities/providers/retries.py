@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from perdure.errors import ModelTimeoutError
@@ -21,6 +22,7 @@ from perdure.retry import (
 from perdure.retry_policies import decide
 
 from .failures import MAX_RETRY_AFTER_SECONDS, ProviderFailure, classify, error_code, error_headers, request_id_of
+from .wiring import is_wired
 
 _TIMEOUTS = ("APITimeoutError", "TimeoutException", "ReadTimeout", "Timeout")
 
@@ -48,31 +50,42 @@ class FailedCall:
         """Whether the provider keeps the conversation."""
         return self.previous_response_id is not None or self.conversation_id is not None
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether another attempt could say everything twice: it cannot see what this one left in the conversation."""
+        return self.conversation_id is not None and self.model is not None and not is_wired(self.model)
+
 
 @dataclass(frozen=True)
 class RetryVerdict:
-    """Whether Temporal is to try again, after how many seconds (`None`: as its own policy says), and what failed."""
+    """Whether Temporal is to try again, after how many seconds (`None`: as its own policy says), and what failed.
+
+    Attributes:
+        is_unknown: Whether another attempt could make sense, were it known that this one left nothing behind.
+    """
 
     again: bool
     after_seconds: float | None
     failure: ProviderFailure
+    is_unknown: bool = False
 
 
 async def judge_retry(call: FailedCall, retry: ModelRetrySettings | None) -> RetryVerdict:
     """Judges a failed call by the live settings of its agent and run.
 
-    Without a policy a failure that may pass is repeated. A policy's yes is overruled where the user cancelled, where
+    Without a policy a failure that may pass is repeated, but for a request that the provider may have taken into a
+    conversation, of a model that cannot look there. A policy's yes is overruled where the user cancelled, where
     the model vetoes, and where the provider keeps the conversation and may have accepted the request, unless the
     model says that repeating is safe or the policy approves it all the same.
     """
     failure = classify(call.error, datetime.now(UTC))
     if retry is None:
-        return RetryVerdict(failure.retryable, failure.retry_after_seconds, failure)
+        return await _without_policy(call, failure)
     limit = DEFAULT_MAX_ATTEMPTS - 1 if retry.max_retries is None else retry.max_retries
     if call.attempt > limit or not isinstance(call.error, Exception):
         return RetryVerdict(False, None, failure)
     if retry.policy is None:
-        return RetryVerdict(failure.retryable, failure.retry_after_seconds, failure)
+        return await _without_policy(call, failure)
     advised = await _advice(call, call.error)
     context = RetryPolicyContext(
         error=call.error,
@@ -93,6 +106,20 @@ async def judge_retry(call: FailedCall, retry: ModelRetrySettings | None) -> Ret
         return RetryVerdict(False, None, failure)
     delay = context.normalized.retry_after if decision.delay is None else decision.delay
     return RetryVerdict(True, None if delay is None else min(max(delay, 0.0), MAX_RETRY_AFTER_SECONDS), failure)
+
+
+async def _without_policy(call: FailedCall, failure: ProviderFailure) -> RetryVerdict:
+    if failure.retryable and call.is_blind and not _was_refused(failure):
+        advised = await _advice(call, call.error) if isinstance(call.error, Exception) else None
+        if advised is None or advised.replay_safety != "safe":
+            return RetryVerdict(False, None, failure, is_unknown=True)
+    return RetryVerdict(failure.retryable, failure.retry_after_seconds, failure)
+
+
+def _was_refused(failure: ProviderFailure) -> bool:
+    """Whether the server itself said no; of a gateway's error (502, 504 and those above) nobody knows what it hides."""
+    status = failure.status
+    return status is not None and (status < HTTPStatus.BAD_GATEWAY or status == HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def advice(request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:

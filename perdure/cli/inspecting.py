@@ -18,7 +18,8 @@ from perdure.client.listing import RunSummary
 from perdure.client.queues import is_process_queue
 from perdure.client.starting import find
 from perdure.contracts.messages import ApprovalView, StatusView
-from perdure.contracts.run import GuardrailView, Tokens
+from perdure.contracts.run import GuardrailView
+from perdure.contracts.tokens import Tokens
 from perdure.errors import PerdureError
 from perdure.run import Run
 from perdure.runner import Runner

@@ -17,7 +17,7 @@ from perdure.cli.inspecting import approval_document, approval_lines
 from perdure.cli.screen import Line, Screen, in_line, plain
 from perdure.client.host import Host
 from perdure.client.queues import is_process_queue
-from perdure.contracts.run import Tokens
+from perdure.contracts.tokens import Tokens
 from perdure.errors import RunUnattended
 from perdure.result import RunResult
 from perdure.run import Run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from perdure.agent import Agent
+from perdure.contracts.run import GuardrailView
 from perdure.served import Lent
 from perdure.settings import RunConfig
 from perdure.snapshot import Member, members
@@ -44,6 +45,12 @@ class Cast:
     def config(self) -> RunConfig | None:
         """The configuration of the run, if this process has it."""
         return self._lent.config if self._lent is not None else None
+
+    def info(self, view: GuardrailView) -> Any:
+        """What a guardrail said about its judgement: the object itself, if it was made in this process, else JSON."""
+        place = (view.kind, view.source, view.index, view.agent, view.call_id)
+        info, told = self._lent.infos.get(place, (None, None)) if self._lent is not None else (None, None)
+        return info if told is not None and told == view.output_info else view.output_info
 
     def _members(self) -> dict[str, Member]:
         if self._lent is None:

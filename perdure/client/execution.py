@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -23,7 +24,7 @@ from perdure.client.outcomes import Caller
 from perdure.client.patience import patiently
 from perdure.client.progress import Progress
 from perdure.client.queues import is_process_queue
-from perdure.client.reading import Said, Transcript
+from perdure.client.reading import Said, Transcript, answer_of, with_items
 from perdure.client.saving import Reached
 from perdure.client.starting import Found
 from perdure.client.watching import waits
@@ -76,14 +77,15 @@ class Execution:
             if waiting:
                 status = await self.query("status", StatusView)
                 if status.phase == "waiting for approval":
-                    return status
+                    return with_items(status, await self._host.blobs())
         return None
 
     async def ended(self, outcome: RunOutcome) -> Reached:
         """How far a run that has ended had come."""
         record = await self._record()
         await record.read(tail=outcome.tail)
-        return await self._reached(Progress.of_outcome(outcome), record)
+        reached = await self._reached(Progress.of_outcome(outcome), record)
+        return replace(reached, answer=answer_of(outcome, await self._host.blobs()))
 
     async def reached(self, status: StatusView) -> Reached:
         """How far the run has come by its status."""

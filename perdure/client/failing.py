@@ -98,7 +98,7 @@ def _judged(caller: Caller, reached: Reached, outcome: RunOutcome) -> Any:
     """The final output that output guardrails judged, if the run came to one."""
     if not any(view.kind == "output" for view in outcome.guardrails):
         return None
-    return final_output(caller.cast, reached.said, outcome)
+    return final_output(caller.cast, reached, outcome)
 
 
 def _rebuilt(cause: exceptions.ApplicationError, detail: dict[str, Any]) -> errors.AgentsException:

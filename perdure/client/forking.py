@@ -46,7 +46,7 @@ async def fork(
     fixed: RunInput = await host.call(execution.query("definition", RunInput))
     wanted = _wanted(caller, fixed, execution.queue, given)
     wanted = replace(wanted, max_turns=saved.max_turns, run_id=run_id)
-    going_on = state_of_turn(stood, _snapshot(lent, fixed), state, await host.call(host.blobs()))
+    going_on = state_of_turn(stood, _snapshot(lent, fixed), state, await host.call(host.blobs()), saved.kept)
     return await launch_state(host, wanted, caller.run_id, going_on, attach=False)
 
 
@@ -67,6 +67,7 @@ async def _saved(caller: Caller, execution: Execution) -> tuple[StatusView, Save
 def _at(saved: SavedRun, turn: int, status: StatusView) -> SavedRun:
     stood = completed(saved, turn)
     if stood is not None:
+        _check_conversation(saved, turn)
         return stood
     if 0 < turn <= status.turn:
         raise UserError(
@@ -74,6 +75,18 @@ def _at(saved: SavedRun, turn: int, status: StatusView) -> SavedRun:
             f"at {turn - 1}, or once it is completed."
         )
     raise UserError(f"Run {saved.run_id!r} has no turn {turn}; it has come to turn {status.turn}.")
+
+
+def _check_conversation(saved: SavedRun, turn: int) -> None:
+    """Refuses a turn that the provider's own conversation has gone past: it cannot be taken back."""
+    conversation = saved.kept.conversation_id if saved.kept is not None else None
+    last = saved.responses[-1].turn if saved.responses else 0
+    if conversation is not None and turn < last:
+        raise UserError(
+            f"Run {saved.run_id!r} cannot be forked at turn {turn}: the provider keeps its conversation "
+            f"{conversation!r}, which has come to turn {last}. Fork it there, or start a run with "
+            "`result.to_input_list()` and another conversation."
+        )
 
 
 def _snapshot(lent: Lent | None, fixed: RunInput) -> Snapshot | None:

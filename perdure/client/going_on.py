@@ -7,7 +7,7 @@ from typing import Any
 
 from perdure.blobs import BlobStore, store_items
 from perdure.client.saving import SavedRun
-from perdure.contracts.run import PageEntry
+from perdure.contracts.run import KeptView, PageEntry
 from perdure.definition import Snapshot
 from perdure.errors import DecisionConflictError
 from perdure.limits import MAX_COMMAND_BYTES
@@ -17,7 +17,11 @@ _ITEMS_BYTES = MAX_COMMAND_BYTES // 2  # the other half is for the agents, the c
 
 
 def state_of_wait(
-    saved: SavedRun, drafts: Mapping[str, DraftDecision], snapshot: Snapshot | None, context: dict[str, Any] | None
+    saved: SavedRun,
+    drafts: Mapping[str, DraftDecision],
+    snapshot: Snapshot | None,
+    context: dict[str, Any] | None,
+    kept: KeptView | None,
 ) -> dict[str, Any]:
     """The state of a run that waited, with decisions about its calls.
 
@@ -26,12 +30,13 @@ def state_of_wait(
         drafts: The decisions by call.
         snapshot: The agents as they are now; `None`: as the run fixed them.
         context: The context's state to go on with.
+        kept: What the provider is to keep of the conversation from now on; `None`: what it kept.
 
     Raises:
         DecisionConflictError: A call was decided otherwise before.
     """
     # A run that goes on without its workflow is rare: the others need not import the loop for it.
-    from perdure.contracts.frozen import freeze, thaw
+    from perdure.contracts.frozen import freeze, kept_so_far, thaw
     from perdure.loop.decisions import decide
     from perdure.loop.records import Decision
 
@@ -47,13 +52,19 @@ def state_of_wait(
     if conflicts:
         raise DecisionConflictError(f"Run {saved.run_id!r}: {' '.join(conflicts)}")
     state.context = context
+    if kept is not None:
+        state.root.kept = kept_so_far(kept, state.root.responses, state.root.requested)
     if snapshot is not None:
-        state.snapshot = snapshot
+        state.snapshot, state.root.rules = snapshot, snapshot.rules
     return freeze(state)
 
 
 def state_of_turn(
-    saved: SavedRun, snapshot: Snapshot | None, context: dict[str, Any] | None, blobs: BlobStore | None
+    saved: SavedRun,
+    snapshot: Snapshot | None,
+    context: dict[str, Any] | None,
+    blobs: BlobStore | None,
+    kept: KeptView | None,
 ) -> dict[str, Any]:
     """The state of a run at the end of a turn: the next thing is a model call.
 
@@ -62,6 +73,7 @@ def state_of_turn(
         snapshot: The agents; `None`: a worker takes the snapshot of the one with the run's name.
         context: The context's state to go on with.
         blobs: Where large items lie.
+        kept: What the provider keeps of the conversation.
     """
     from perdure.contracts.frozen import closed_state
 
@@ -80,6 +92,7 @@ def state_of_turn(
         input_is_text=saved.input_is_text,
         context=context,
         snapshot=snapshot,
+        kept=kept,
     )
 
 

@@ -61,9 +61,13 @@ def guardrail_results(cast: Cast, views: list[GuardrailView], final_output: Any)
             case "output":
                 results.output.append(_output_result(cast, view, final_output))
             case "tool_input":
-                results.tool_input.append(ToolInputGuardrailResult(_tool_input_guardrail(cast, view), _said(view)))
+                results.tool_input.append(
+                    ToolInputGuardrailResult(_tool_input_guardrail(cast, view), _said(cast, view))
+                )
             case "tool_output":
-                results.tool_output.append(ToolOutputGuardrailResult(_tool_output_guardrail(cast, view), _said(view)))
+                results.tool_output.append(
+                    ToolOutputGuardrailResult(_tool_output_guardrail(cast, view), _said(cast, view))
+                )
     return results
 
 
@@ -75,15 +79,15 @@ def tripwire_triggered(cast: Cast, view: GuardrailView, final_output: Any) -> Ag
         case "output":
             return OutputGuardrailTripwireTriggered(_output_result(cast, view, final_output))
         case "tool_input":
-            return ToolInputGuardrailTripwireTriggered(_tool_input_guardrail(cast, view), _said(view))
+            return ToolInputGuardrailTripwireTriggered(_tool_input_guardrail(cast, view), _said(cast, view))
         case "tool_output":
-            return ToolOutputGuardrailTripwireTriggered(_tool_output_guardrail(cast, view), _said(view))
+            return ToolOutputGuardrailTripwireTriggered(_tool_output_guardrail(cast, view), _said(cast, view))
 
 
 def _input_result(cast: Cast, view: GuardrailView) -> InputGuardrailResult:
     agents, runs = cast.agent(view.agent).input_guardrails, cast.config.input_guardrails if cast.config else None
     guardrail = _live(runs if view.source == "run" else agents, view) or InputGuardrail(_elsewhere, view.name)
-    return InputGuardrailResult(guardrail, GuardrailFunctionOutput(view.output_info, view.behavior == "raise"))
+    return InputGuardrailResult(guardrail, GuardrailFunctionOutput(cast.info(view), view.behavior == "raise"))
 
 
 def _output_result(cast: Cast, view: GuardrailView, final_output: Any) -> OutputGuardrailResult:
@@ -91,7 +95,7 @@ def _output_result(cast: Cast, view: GuardrailView, final_output: Any) -> Output
     runs = cast.config.output_guardrails if cast.config else None
     listed = runs if view.source == "run" else agent.output_guardrails
     guardrail = _live(listed, view) or OutputGuardrail(_elsewhere, view.name)
-    said = GuardrailFunctionOutput(view.output_info, view.behavior == "raise")
+    said = GuardrailFunctionOutput(cast.info(view), view.behavior == "raise")
     return OutputGuardrailResult(guardrail, final_output, agent, said)
 
 
@@ -111,14 +115,15 @@ def _live(listed: Sequence[_Guardrail] | None, view: GuardrailView) -> _Guardrai
     return found if found is not None and found.get_name() == view.name else None
 
 
-def _said(view: GuardrailView) -> ToolGuardrailFunctionOutput:
+def _said(cast: Cast, view: GuardrailView) -> ToolGuardrailFunctionOutput:
+    info = cast.info(view)
     match view.behavior:
         case "allow":
-            return ToolGuardrailFunctionOutput.allow(view.output_info)
+            return ToolGuardrailFunctionOutput.allow(info)
         case "reject":
-            return ToolGuardrailFunctionOutput.reject_content(view.message, view.output_info)
+            return ToolGuardrailFunctionOutput.reject_content(view.message, info)
         case "raise":
-            return ToolGuardrailFunctionOutput.raise_exception(view.output_info)
+            return ToolGuardrailFunctionOutput.raise_exception(info)
 
 
 def _elsewhere(*arguments: Any) -> NoReturn:

@@ -37,10 +37,11 @@ def _response(said: Said, response: ResponseView) -> ModelResponse:
     from perdure.openai_types import typed_output_item
 
     output = [typed_output_item(item) for item in said.answer(response)]
-    return ModelResponse(output, response.usage.usage(), response.response_id, response.request_id)
+    usage = response.usage.usage_of_answer()
+    return ModelResponse(output, usage, response.response_id, response.request_id, response.raw_usage)
 
 
-def open_items(cast: Cast, status: StatusView) -> list[RunItem]:
+def open_items(cast: Cast, status: StatusView, run_id: str) -> list[RunItem]:
     """The run's own open turn: outputs that are there, and the calls that wait in the place of theirs."""
     items: list[RunItem] = []
     for call in status.calls:
@@ -50,24 +51,25 @@ def open_items(cast: Cast, status: StatusView) -> list[RunItem]:
         if call.output is not None:
             items.append(ToolCallOutputItem(agent, call.output, _output(call.output, is_value=call.output_is_value)))
         elif call.phase == "waiting":
-            items.append(_approval(cast, call, status.agent))
+            items.append(_approval(cast, call, status.agent, run_id))
     return items
 
 
-def interruptions(cast: Cast, status: StatusView) -> list[ToolApprovalItem]:
+def interruptions(cast: Cast, status: StatusView, run_id: str) -> list[ToolApprovalItem]:
     """The calls that wait, in call order: where an agent runs as a tool, its own calls in the place of its call."""
     waiting: list[ToolApprovalItem] = []
     ahead = [call for call in status.calls if not call.path][::-1]
     while ahead:
         call = ahead.pop()
         if call.phase == "waiting":
-            waiting.append(_approval(cast, call, status.agent))
+            waiting.append(_approval(cast, call, status.agent, run_id))
         ahead += [inner for inner in status.calls if inner.path == call.call_id][::-1]
     return waiting
 
 
-def _approval(cast: Cast, call: CallView, active: str) -> ToolApprovalItem:
-    return ToolApprovalItem(cast.agent(call.agent or active), call.item, id=call.call_id, digest=call.digest)
+def _approval(cast: Cast, call: CallView, active: str, run_id: str) -> ToolApprovalItem:
+    agent = cast.agent(call.agent or active)
+    return ToolApprovalItem(agent, call.item, id=call.call_id, digest=call.digest, run_id=run_id)
 
 
 def _output(item: dict[str, Any], *, is_value: bool) -> Any:

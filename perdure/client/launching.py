@@ -45,7 +45,7 @@ async def launch(host: Host, wanted: Wanted) -> tuple[Caller, Found]:
         lent = lend(host, run_id, wanted)
     else:
         host.lease(asyncio.get_running_loop())
-    caller = Caller(run_id, wanted.agent, lent, wanted.max_turns)
+    caller = Caller(run_id, wanted.agent, lent)
     try:
         return caller, await host.call(_launch_here(host, wanted, caller, taken, state))
     except Exception:
@@ -67,7 +67,9 @@ def lent_by(host: Host, wanted: Wanted) -> Lent:
     loop = asyncio.get_running_loop()
     host.lease(loop)
     handlers = dict(wanted.error_handlers or {})
-    return Lent(wanted.agent, wanted.config, wanted.context, loop, wanted.hooks, handlers)
+    lent = Lent(wanted.agent, wanted.config, wanted.context, loop, wanted.hooks, handlers)
+    lent.lend_wrapper(wanted.wrapper)
+    return lent
 
 
 async def _launch_here(
@@ -90,7 +92,7 @@ async def _launch_here(
 
 async def _launch_by_name(host: Host, wanted: Wanted, agent: str, state: dict[str, Any] | None) -> tuple[Caller, Found]:
     connection = await host.connection()
-    caller = Caller(wanted.run_id or new_run_id(agent), Agent(name=agent), None, wanted.max_turns)
+    caller = Caller(wanted.run_id or new_run_id(agent), Agent(name=agent))
     run = make_input(
         agent,
         settings=settings_of(wanted.config, by_name=True),
@@ -153,7 +155,7 @@ async def launch_state(
             host.served.lend_back(run_id, earlier)
             raise
         if found is not None:
-            return Caller(run_id, agent, lent, wanted.max_turns), found
+            return Caller(run_id, agent, lent), found
         host.served.lend_back(run_id, earlier)
     raise RuntimeError("no id is free")  # there is always a further number
 

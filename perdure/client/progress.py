@@ -6,8 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from perdure.contracts.messages import StatusView
-from perdure.contracts.run import GuardrailView, ResponseView, RunOutcome, Tokens
-from perdure.usage import InputTokensDetails, OutputTokensDetails, RequestUsage, Usage
+from perdure.contracts.run import GuardrailView, KeptView, ResponseView, RunOutcome
+from perdure.contracts.tokens import RequestTokens, Tokens, request_tokens, request_usage
+from perdure.usage import Usage
+
+
+def requests_of(responses: list[ResponseView]) -> list[RequestTokens]:
+    """Tokens of the model calls that brought these answers, failed attempts among them."""
+    used = [response.usage.usage_of_answer().request_usage_entries for response in responses]
+    return [request_tokens(each) for entries in used for each in entries]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +25,20 @@ class Progress:
         agent: The key of the active agent.
         requests: Tokens of each model call; `None`: those of the answers that were read.
         shown_epoch: Which transcript the model gets; other than the record's where a handoff edited it.
+        kept: What the provider keeps of the conversation.
+        omits_reasoning_ids: Whether requests leave the ids of reasoning items out.
     """
 
     agent: str
     turn: int
     usage: Tokens
-    requests: list[tuple[int, int, int, int]] | None
+    requests: list[RequestTokens] | None
     context: dict[str, Any] | None
     input_is_text: bool
     guardrails: list[GuardrailView]
     shown_epoch: int
+    kept: KeptView | None = None
+    omits_reasoning_ids: bool = False
 
     @classmethod
     def of_outcome(cls, outcome: RunOutcome) -> Progress:
@@ -41,6 +52,8 @@ class Progress:
             input_is_text=outcome.input_is_text,
             guardrails=outcome.guardrails,
             shown_epoch=outcome.shown_epoch,
+            kept=outcome.kept,
+            omits_reasoning_ids=outcome.omits_reasoning_ids,
         )
 
     @classmethod
@@ -55,21 +68,16 @@ class Progress:
             input_is_text=status.input_is_text,
             guardrails=status.guardrails,
             shown_epoch=status.shown_epoch,
+            kept=status.kept,
+            omits_reasoning_ids=status.omits_reasoning_ids,
         )
 
-    def entries(self, responses: list[ResponseView]) -> list[tuple[int, int, int, int]]:
-        """Tokens of each model call: input, output, cached, reasoning."""
-        if self.requests is not None:
-            return self.requests
-        used = [response.usage for response in responses]
-        return [(each.input, each.output, each.cached, each.reasoning) for each in used]
+    def entries(self, responses: list[ResponseView]) -> list[RequestTokens]:
+        """Tokens of each model call."""
+        return requests_of(responses) if self.requests is None else self.requests
 
     def total(self, responses: list[ResponseView]) -> Usage:
-        """The usage, with an entry for each model call that reported tokens."""
+        """The usage, with an entry for each model call that reported tokens, and of zero for each failed attempt."""
         total = self.usage.usage()
-        total.request_usage_entries = [_entry(*each) for each in self.entries(responses) if any(each)]
+        total.request_usage_entries = [request_usage(each) for each in self.entries(responses)]
         return total
-
-
-def _entry(read: int, written: int, cached: int, reasoning: int) -> RequestUsage:
-    return RequestUsage(read, written, read + written, InputTokensDetails(cached), OutputTokensDetails(reasoning))

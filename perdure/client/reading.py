@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 from perdure.blobs import BlobStore, load_item
 from perdure.canonical import encode
-from perdure.contracts.run import PageEntry, PageRequest, ResponseView, TranscriptPage
+from perdure.contracts.messages import StatusView
+from perdure.contracts.run import PageEntry, PageRequest, ResponseView, RunOutcome, TranscriptPage
 from perdure.contracts.sealing import unsealed
 from perdure.items import TResponseInputItem, message_text
 from perdure.transcript import chain
@@ -28,6 +29,11 @@ class Said:
     def input(self) -> list[TResponseInputItem]:
         """What the run was given."""
         return [entry.item for entry in self.entries if entry.kind == "input"]
+
+    @property
+    def nested(self) -> list[TResponseInputItem]:
+        """What the input has of what was said later: nested history keeps messages as they are."""
+        return [entry.item for entry in self.entries if entry.kind == "input" and entry.turn]
 
     @property
     def items(self) -> list[TResponseInputItem]:
@@ -115,4 +121,34 @@ class Transcript:
             self._responses.setdefault(response.turn, response.model_copy(update={"items": items}))
 
     def _loaded(self, item: dict[str, Any]) -> dict[str, Any]:
-        return json.loads(load_item(encode(item), self._blobs)) if "perdure_blob" in item else item
+        return loaded(item, self._blobs)
+
+
+def loaded(item: dict[str, Any], blobs: BlobStore | None) -> dict[str, Any]:
+    """The item that a stored one stands for."""
+    return json.loads(load_item(encode(item), blobs)) if "perdure_blob" in item else item
+
+
+def answer_of(outcome: RunOutcome, blobs: BlobStore | None) -> str | None:
+    """The text of a run's final output, where it lies in the item that the outcome names."""
+    if outcome.final_item is None:
+        return None
+    item = loaded(outcome.final_item, blobs)
+    if item.get("type") == "message":
+        return message_text(item)
+    output = item.get("output", "")
+    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+
+
+def with_items(status: StatusView, blobs: BlobStore | None) -> StatusView:
+    """A status whose calls and outputs are whole, also those that lie in the blob store."""
+    calls = [
+        call.model_copy(
+            update={
+                "item": loaded(call.item, blobs),
+                "output": None if call.output is None else loaded(call.output, blobs),
+            }
+        )
+        for call in status.calls
+    ]
+    return status.model_copy(update={"calls": calls})

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from perdure.agent import Agent
+from perdure.client.adopting import adopt
+from perdure.client.comparing import check_options
 from perdure.client.execution import Execution
 from perdure.client.going_on import state_of_turn, state_of_wait
 from perdure.client.host import Host
@@ -16,8 +18,10 @@ from perdure.client.saving import SavedRun, completed, last_completed, read_docu
 from perdure.client.starting import Found
 from perdure.client.wanted import Wanted
 from perdure.contracts.messages import StatusView
+from perdure.contracts.run import KeptView
 from perdure.errors import DecisionConflictError, RunNotFound, UserError
 from perdure.portable_context import context_state
+from perdure.settings import RunConfig
 from perdure.snapshot import snapshot
 from perdure.state import RunState
 
@@ -35,24 +39,27 @@ async def find_or_go_on(host: Host, wanted: Wanted, state: RunState[Any]) -> tup
 
     Raises:
         DecisionConflictError: The run has ended, after a call of the state was decided otherwise.
-        UserError: The run is gone and the state does not hold enough to go on without it.
+        UserError: An option is another than the run's own; or the run is gone, and the state does not hold enough to
+            go on without it.
     """
     wanted.check()
     try:
         caller, found = await host.call(find_run(host, state.run_id))
     except RunNotFound:
         return await _new(host, wanted, state, read_document(state.document))
+    execution = Execution(host, caller, found)
     if not found.closed:
+        await check_options(host, execution, state.run_id, wanted)
         return await _attached(host, wanted, state, caller, found)
     if not state.get_interruptions():
         return await _new(host, wanted, state, read_document(state.document))
-    execution = Execution(host, caller, found)
     status: StatusView = await host.call(execution.query("status", StatusView))
     _check_decisions(state, status)
     if found.completed:
+        await check_options(host, execution, state.run_id, wanted)
         if isinstance(wanted.agent, Agent):
             lent = lent_by(host, replace(wanted, context=_context(wanted, state)))
-            caller = Caller(state.run_id, wanted.agent, lent, status.max_turns)
+            caller = Caller(state.run_id, wanted.agent, lent)
         return caller, found
     reached = await host.call(execution.reached(status))
     past = saved_run(caller.run_id, caller.agent.name, reached, max_turns=status.max_turns)
@@ -67,6 +74,9 @@ async def _attached(
     host: Host, wanted: Wanted, state: RunState[Any], caller: Caller, found: Found
 ) -> tuple[Caller, Found]:
     """The run itself, served by the caller's objects if this process does not serve it already."""
+    if wanted.kept is not None:
+        status: StatusView = await host.call(Execution(host, caller, found).query("status", StatusView))
+        _check_conversation(state.run_id, status.kept, wanted.kept)
     if not isinstance(wanted.agent, Agent):
         return caller, found
     lent = host.served.lent(state.run_id)
@@ -74,9 +84,21 @@ async def _attached(
         lent = lend(host, state.run_id, replace(wanted, context=_context(wanted, state)))
         if is_process_queue(found.queue):
             await host.call(host.take_over(found.queue, by_force=wanted.take_over))
-    elif wanted.context is not None or state.context_is_given:
-        lent.context = _context(wanted, state)
+    else:
+        if wanted.context is not None or state.context_is_given:
+            lent.lend_context(_context(wanted, state))
+            lent.lend_wrapper(wanted.wrapper)
+        adopt(lent, wanted, state)
     return Caller(state.run_id, lent.agent, lent), found
+
+
+def _check_conversation(run_id: str, kept: KeptView | None, wanted: KeptView) -> None:
+    """Refuses to move a run under way to another conversation of the provider."""
+    if kept is None or kept.conversation_id != wanted.conversation_id:
+        raise UserError(
+            f"Run {run_id!r} is under way, and its conversation cannot be moved to another one of the provider. Leave "
+            "conversation_id, previous_response_id and auto_previous_response_id out, or give what it was started with."
+        )
 
 
 def _context(wanted: Wanted, state: RunState[Any]) -> Any:
@@ -106,10 +128,17 @@ def _check_nothing_ran(state: RunState[Any], status: StatusView) -> None:
         )
 
 
+def _config(config: RunConfig, saved: SavedRun) -> RunConfig:
+    """The configuration of the new run: what the caller leaves open is as it was."""
+    if config.reasoning_item_id_policy is None and saved.omits_reasoning_ids:
+        return replace(config, reasoning_item_id_policy="omit")
+    return config
+
+
 async def _new(host: Host, wanted: Wanted, state: RunState[Any], saved: SavedRun) -> tuple[Caller, Found]:
     """A new run that goes on from there."""
     context = _context(wanted, state)
-    wanted = replace(wanted, context=context, max_turns=saved.max_turns)
+    wanted = replace(wanted, context=context, max_turns=saved.max_turns, config=_config(wanted.config, saved))
     fresh = None
     if isinstance(wanted.agent, Agent):
         fresh = snapshot(wanted.agent, wanted.config, wanted.hooks, wanted.error_handlers)
@@ -121,7 +150,8 @@ async def _new(host: Host, wanted: Wanted, state: RunState[Any], saved: SavedRun
                 f"Run {state.run_id!r} has ended or is gone, and the state does not hold what it knew: give a state "
                 "of a result, or what its to_json wrote."
             )
-        going_on = state_of_wait(saved, state.drafts, fresh, travelling)
+        going_on = state_of_wait(saved, state.drafts, fresh, travelling, wanted.kept)
     else:
-        going_on = state_of_turn(saved, fresh, travelling, await host.call(host.blobs()))
+        kept = wanted.kept or saved.kept
+        going_on = state_of_turn(saved, fresh, travelling, await host.call(host.blobs()), kept)
     return await launch_state(host, wanted, state.run_id, going_on, attach=waits)

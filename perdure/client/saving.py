@@ -8,10 +8,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from perdure.client.progress import Progress
+from perdure.client.progress import Progress, requests_of
 from perdure.client.reading import Said
 from perdure.contracts.messages import CallView, StatusView
-from perdure.contracts.run import GuardrailView, PageEntry, ResponseView, Tokens, problems_of
+from perdure.contracts.run import GuardrailView, KeptView, PageEntry, ResponseView, problems_of
+from perdure.contracts.tokens import RequestTokens, Tokens
 from perdure.definition import Frozen
 from perdure.errors import UserError
 
@@ -25,6 +26,8 @@ class SavedRun(Frozen):
         turn: The last completed turn, or the one whose calls wait.
         context_state: The context as the run has it.
         entries: What was said as a whole; `shown`: what the model gets, if that is something else.
+        kept: What the provider keeps of the conversation.
+        omits_reasoning_ids: Whether requests leave the ids of reasoning items out.
         interruptions: The calls that wait, with their agents' keys.
         frozen: All that the run itself knows while it waits.
     """
@@ -37,22 +40,29 @@ class SavedRun(Frozen):
     input_is_text: bool = False
     context_state: dict[str, Any] | None = None
     usage: Tokens = Tokens()
-    requests: list[tuple[int, int, int, int]] = []
+    requests: list[RequestTokens] = []
     entries: list[PageEntry] = []
     shown: list[PageEntry] | None = None
     responses: list[ResponseView] = []
     guardrails: list[GuardrailView] = []
+    kept: KeptView | None = None
+    omits_reasoning_ids: bool = False
     interruptions: list[dict[str, Any]] = []
     frozen: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How far a run has come, and what was said: as a whole, and to the model where that is something else."""
+    """How far a run has come, and what was said: as a whole, and to the model where that is something else.
+
+    Attributes:
+        answer: The text of the final output, where the run has told only the item that it is in.
+    """
 
     progress: Progress
     said: Said
     shown: Said | None = None
+    answer: str | None = None
 
 
 def saved_run(
@@ -81,6 +91,8 @@ def saved_run(
         shown=reached.shown.entries if reached.shown is not None else None,
         responses=said.responses,
         guardrails=progress.guardrails,
+        kept=progress.kept,
+        omits_reasoning_ids=progress.omits_reasoning_ids,
         interruptions=[_waiting(call, progress.agent) for call in waiting],
         frozen=frozen,
     )
@@ -134,7 +146,7 @@ def completed(saved: SavedRun, turn: int) -> SavedRun | None:
             "shown": _shown(saved, turn),
             "responses": responses,
             "usage": saved.usage if is_whole else _sum(responses),
-            "requests": saved.requests if is_whole else [_tokens(response) for response in responses],
+            "requests": saved.requests if is_whole else requests_of(responses),
             "interruptions": [],
             "frozen": None,
         }
@@ -179,10 +191,5 @@ def _shown(saved: SavedRun, turn: int) -> list[PageEntry] | None:
 
 
 def _sum(responses: list[ResponseView]) -> Tokens:
-    names = ("requests", "input", "output", "cached", "reasoning")
+    names = ("requests", "input", "output", "cached", "reasoning", "other")
     return Tokens(**{name: sum(getattr(response.usage, name) for response in responses) for name in names})
-
-
-def _tokens(response: ResponseView) -> tuple[int, int, int, int]:
-    used = response.usage
-    return (used.input, used.output, used.cached, used.reasoning)

@@ -16,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.blobs import BlobStore, store_items
 from perdure.canonical import canonical, encode
-from perdure.contracts.run import RunInput
+from perdure.contracts.run import RunInput, RunSettings
 from perdure.errors import RunConflictError, RunNotFound, UserError
 from perdure.items import TResponseInputItem, input_items
 from perdure.limits import MAX_COMMAND_BYTES, TASK_TIMEOUT_SECONDS
@@ -194,9 +194,12 @@ def _identity(run: RunInput) -> str:
 
 
 def _first_words(run: RunInput) -> str:
-    content = run.input[-1].get("content", "") if run.input else ""
-    text = content if isinstance(content, str) else str(content)
-    text = " ".join(text.split()).replace("*", "").replace("`", "'")
+    return _line(run.input[-1].get("content", "") if run.input else "")
+
+
+def _line(content: Any) -> str:
+    """Text of the user's in a line that is no Markdown."""
+    text = " ".join(str(content).split()).replace("*", "").replace("`", "'")
     return text if len(text) <= _SUMMARY_CHARACTERS else text[:_SUMMARY_CHARACTERS] + "…"
 
 
@@ -205,7 +208,9 @@ def _summary(run: RunInput) -> str:
 
 
 def _details(run: RunInput) -> str:
+    given = run.settings.workflow_name
+    what = "A run" if given == RunSettings().workflow_name else f"{_line(given)}: a run"
     if run.state is not None:
-        return f"A run of agent **{run.agent}**, which goes on from the state of another run."
+        return f"{what} of agent **{run.agent}**, which goes on from the state of another run."
     count = len(run.input)
-    return f"A run of agent **{run.agent}**, started with {count} item{'' if count == 1 else 's'}: {_first_words(run)}"
+    return f"{what} of agent **{run.agent}**, started with {count} item{'' if count == 1 else 's'}: {_first_words(run)}"

@@ -7,18 +7,17 @@ from typing import Any, cast
 
 from perdure.agent import Agent
 from perdure.context import RunContextWrapper
-from perdure.contracts.run import RunSettings
+from perdure.contracts.run import KeptView, RunSettings
 from perdure.error_handlers import validate_error_handlers
 from perdure.errors import UserError
+from perdure.guardrail import NOT_WHERE_PROVIDER_KEEPS
 from perdure.hooks import validate_run_hooks
 from perdure.items import TResponseInputItem
 from perdure.models.multi_provider import MultiProvider
 from perdure.settings import ModelSettings, RunConfig
-from perdure.snapshot import members
 
 # What of a configuration has a place of its own among a run's settings.
-_SETTINGS = ("workflow_name", "group_id", "tool_output_format", "approval_timeout_seconds", "history_events")
-_NOT_YET = ("mcp_servers", "mcp_config")
+SETTINGS = ("workflow_name", "group_id", "tool_output_format", "approval_timeout_seconds", "history_events")
 _SERVER_MANAGED = "conversation_id, previous_response_id, or auto_previous_response_id"
 
 
@@ -29,7 +28,7 @@ class Wanted:
     Attributes:
         agent: The agent, or the name of one that a worker serves.
         given: The input; empty where a state goes on.
-        context: The user's own object, unwrapped.
+        context: The user's own object, unwrapped; `wrapper`: what it was given in.
         rerun: If the run with this id has ended, start anew.
         take_over: Serve the run although it cannot be known whether its process is dead.
         task_queue: Where workers serve the agent by name.
@@ -41,6 +40,7 @@ class Wanted:
     task_queue: str
     config: RunConfig
     context: Any = None
+    wrapper: RunContextWrapper[Any] | None = None
     max_turns: int | None = 10
     hooks: Any | None = None
     error_handlers: Any | None = None
@@ -56,6 +56,14 @@ class Wanted:
     def is_server_managed(self) -> bool:
         """Whether the provider keeps the conversation."""
         return bool(self.conversation_id or self.previous_response_id or self.auto_previous_response_id)
+
+    @property
+    def kept(self) -> KeptView | None:
+        """What the provider is to keep of the conversation, if anything."""
+        if not self.is_server_managed:
+            return None
+        chains = self.conversation_id is None
+        return KeptView(conversation_id=self.conversation_id, chains=chains, began_after=self.previous_response_id)
 
     def check(self) -> None:
         """Refuses what cannot work, before anything starts.
@@ -75,11 +83,7 @@ class Wanted:
             return
         refused = self.config.output_guardrails or self.agent.output_guardrails
         if self.is_server_managed and refused:
-            raise UserError(
-                f"Output guardrails cannot be combined with {_SERVER_MANAGED}: what a guardrail rejects could not be "
-                "taken out of the conversation that the provider keeps. Leave one of the two out."
-            )
-        _refuse_unsupported(self.agent, self.config)
+            raise UserError(NOT_WHERE_PROVIDER_KEEPS)
 
     def _check_session(self) -> None:
         if self.session is None:
@@ -95,18 +99,24 @@ class Wanted:
 
 def unwrapped(context: Any) -> Any:
     """The user's own object, also out of a `RunContextWrapper`."""
-    return cast("RunContextWrapper[Any]", context).context if isinstance(context, RunContextWrapper) else context
+    wrapper = wrapper_of(context)
+    return context if wrapper is None else wrapper.context
+
+
+def wrapper_of(context: Any) -> RunContextWrapper[Any] | None:
+    """The `RunContextWrapper` that a context was given in, if it was."""
+    return cast("RunContextWrapper[Any]", context) if isinstance(context, RunContextWrapper) else None
 
 
 def settings_of(config: RunConfig, *, by_name: bool) -> RunSettings:
     """What of a configuration travels: where an agent is known by name, all of it."""
-    values: dict[str, Any] = {name: getattr(config, name) for name in _SETTINGS}
+    values: dict[str, Any] = {name: getattr(config, name) for name in SETTINGS}
     return RunSettings(**values, config=_values(config) if by_name else {})
 
 
 def config_of(settings: RunSettings) -> RunConfig:
     """The configuration that a run of an agent by name was started with."""
-    return RunConfig.of({**settings.config, **{name: getattr(settings, name) for name in _SETTINGS}})
+    return RunConfig.of({**settings.config, **{name: getattr(settings, name) for name in SETTINGS}})
 
 
 def _values(config: RunConfig) -> dict[str, Any]:
@@ -114,7 +124,9 @@ def _values(config: RunConfig) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in (field.name for field in fields(RunConfig)):
         value = getattr(config, name)
-        if name == "model_provider" or value == getattr(plain, name):
+        if name == "model_provider":
+            value = value.plain if isinstance(value, MultiProvider) else {}
+        if value == getattr(plain, name) or value == {}:
             continue
         if isinstance(value, ModelSettings):
             values[name] = value.to_json()
@@ -134,19 +146,17 @@ def _refuse_objects(wanted: Wanted) -> None:
         "hooks": wanted.hooks,
         "error_handlers": wanted.error_handlers,
         "run_config.model": None if isinstance(config.model, str) else config.model,
-        "run_config.model_provider": None if _is_default(provider) else provider,
+        "run_config.model_provider": None if type(provider) is MultiProvider else provider,
         "run_config.handoff_input_filter": config.handoff_input_filter,
         "run_config.handoff_history_mapper": config.handoff_history_mapper,
         "run_config.input_guardrails": config.input_guardrails,
         "run_config.output_guardrails": config.output_guardrails,
         "run_config.call_model_input_filter": config.call_model_input_filter,
         "run_config.tool_error_formatter": config.tool_error_formatter,
-        "run_config.output_guardrail_blocked_message": config.output_guardrail_blocked_message
-        if callable(config.output_guardrail_blocked_message)
-        else None,
         "run_config.model_settings.retry.policy": _retry_policy(config.model_settings),
     }
     refused = [name for name, value in given.items() if value]
+    refused += [f"run_config.model_provider.{name}" for name in getattr(provider, "bound", ())]
     if refused:
         raise UserError(
             f"Agent {wanted.agent!r} is known by name, and runs where a worker serves it: {', '.join(refused)} cannot "
@@ -154,19 +164,5 @@ def _refuse_objects(wanted: Wanted) -> None:
         )
 
 
-def _is_default(provider: Any) -> bool:
-    return type(provider) is MultiProvider and provider.provider_map is None
-
-
 def _retry_policy(settings: ModelSettings | None) -> Any | None:
     return settings.retry.policy if settings is not None and settings.retry is not None else None
-
-
-def _refuse_unsupported(agent: Agent[Any], config: RunConfig) -> None:
-    for member in members(agent, config).values():
-        refused = [name for name in _NOT_YET if getattr(member.agent, name)]
-        if refused:
-            raise UserError(
-                f"Agent {member.agent.name!r} sets {', '.join(refused)}, which this version of Perdure does not have. "
-                "It is refused, not ignored: take it out, or wait for the version whose changelog names it."
-            )

@@ -10,14 +10,16 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from perdure.canonical import canonical
-from perdure.contracts.run import ChunkView, GuardrailView, PageEntry, ResponseView, Tokens, problems_of
+from perdure.contracts.run import ChunkView, GuardrailView, KeptView, PageEntry, ResponseView, problems_of
+from perdure.contracts.tokens import RequestTokens, Tokens, request_tokens, request_usage
 from perdure.definition import RunRules, Snapshot
 from perdure.errors import UserError
 from perdure.loop.frames import begin_turn
-from perdure.loop.records import Entry, GuardrailRecord, ResponseRecord, Transcript
+from perdure.loop.records import Entry, GuardrailRecord, Kept, ResponseRecord, Transcript
+from perdure.loop.showing import prune
 from perdure.loop.state import Frame, LoopState
 from perdure.transcript import chain_start_below
-from perdure.usage import InputTokensDetails, OutputTokensDetails, RequestUsage, Usage
+from perdure.usage import Usage
 
 REQUESTS_TOLD = 4000  # about 100 KB
 
@@ -33,7 +35,7 @@ def freeze(state: LoopState) -> dict[str, Any]:
     for frame in _frames(frozen["root"]):
         if frame["shown"]["epoch"] == frame["record"]["epoch"]:
             frame["shown"] = None
-        for transcript in (frame["record"], frame["shown"]):
+        for transcript in (frame["record"], frame["shown"], frame["pruned"]):
             entries: list[list[Any]] = transcript["entries"] if transcript else []
             for entry in entries:
                 entry[4] = ""  # the chain starts anew in another run
@@ -57,7 +59,7 @@ def thaw(frozen: dict[str, Any]) -> LoopState:
     for frame in state.frames():
         if frame.shown.epoch == frame.record.epoch:
             frame.shown = frame.record
-    state.usage.request_usage_entries = [_request(*each) for each in frozen.get("requests", [])]
+    state.usage.request_usage_entries = [request_usage(each) for each in frozen.get("requests", [])]
     return state
 
 
@@ -70,6 +72,7 @@ def rebase(state: LoopState, origin: str) -> None:
         shares = frame.shown is frame.record
         frame.record = _rebased(frame.record, frame.path, origin)
         frame.shown = frame.record if shares else _rebased(frame.shown, frame.path, origin)
+        frame.pruned = None if frame.pruned is None else _rebased(frame.pruned, frame.path, origin)
 
 
 def _rebased(transcript: Transcript, path: str, origin: str) -> Transcript:
@@ -96,7 +99,7 @@ def _frames(root: dict[str, Any]) -> list[dict[str, Any]]:
 def carried_items(frozen: dict[str, Any], path: str, epoch: int) -> tuple[list[ChunkView], list[bytes]]:
     """The items of one of its transcripts that a frozen state carries: sealed ones, and the newest themselves."""
     for frame in _frames(frozen["root"]):
-        for transcript in (frame["record"], frame["shown"]):
+        for transcript in (frame["record"], frame["shown"], frame["pruned"]):
             if frame["path"] == path and transcript and transcript["epoch"] == epoch:
                 chunks = [ChunkView(**chunk) for chunk in transcript["sealed"]]
                 return chunks, [entry[0].encode() for entry in transcript["entries"]]
@@ -111,16 +114,18 @@ def closed_state(
     shown: list[PageEntry] | None,
     responses: list[ResponseView],
     usage: Tokens,
-    requests: list[tuple[int, int, int, int]],
+    requests: list[RequestTokens],
     guardrails: list[GuardrailView],
     turn: int,
     max_turns: int | None,
     input_is_text: bool,
     context: dict[str, Any] | None,
     snapshot: Snapshot | None,
+    kept: KeptView | None,
 ) -> dict[str, Any]:
     """The state of a run at the end of a turn: the next thing is a model call."""
     record_transcript = _transcript(record, 0)
+    records = [_response(view, record) for view in responses]
     frame = Frame(
         path="",
         agent=agent,
@@ -130,16 +135,29 @@ def closed_state(
         max_turns=max_turns,
         input_is_text=input_is_text,
         turn=turn,
-        responses=[_response(view, record) for view in responses],
+        responses=records,
         agents_with_tool_use={entry.agent for entry in record if entry.kind in ("output", "value", "handoff")},
         guardrails=[GuardrailRecord(**view.model_dump()) for view in guardrails],
         epochs=1 if shown is None else 2,
     )
+    prune(frame, "")
+    frame.kept = None if kept is None else kept_so_far(kept, records, frame.requested)
     begin_turn(frame)
     state = LoopState(agent_name=agent_name, root=frame, snapshot=snapshot, context=context)
     state.usage = usage.usage()
-    state.usage.request_usage_entries = [_request(*each) for each in requests]
+    state.usage.request_usage_entries = [request_usage(each) for each in requests]
     return freeze(state)
+
+
+def kept_so_far(view: KeptView, responses: list[ResponseRecord], requested: Transcript) -> Kept:
+    """What the provider keeps of a conversation: all up to the last answer."""
+    if not responses:
+        return Kept(view.conversation_id, view.began_after, view.chains, 0, view.began_after)
+    last = responses[-1]
+    followed = last.response_id if view.chains else None
+    before = sum(entry.turn < last.turn for entry in requested.entries)
+    delivered = min(before + last.count, len(requested.entries))
+    return Kept(view.conversation_id, followed, view.chains, delivered, view.began_after)
 
 
 def _transcript(entries: list[PageEntry], epoch: int) -> Transcript:
@@ -156,25 +174,14 @@ def _response(view: ResponseView, record: list[PageEntry]) -> ResponseRecord:
         view.agent,
         view.first,
         view.count,
-        view.usage.usage(),
+        view.usage.usage_of_answer(),
         view.response_id,
         view.request_id,
         [canonical(item) for item in items] if view.items is not None else None,
+        view.raw_usage,
     )
 
 
-def _request(read: int, written: int, cached: int, reasoning: int) -> RequestUsage:
-    return RequestUsage(read, written, read + written, InputTokensDetails(cached), OutputTokensDetails(reasoning))
-
-
-def requests_of(usage: Usage, limit: int) -> list[tuple[int, int, int, int]]:
-    """The tokens of the last model calls: input, output, cached, reasoning."""
-    return [
-        (
-            each.input_tokens,
-            each.output_tokens,
-            each.input_tokens_details.cached_tokens,
-            each.output_tokens_details.reasoning_tokens,
-        )
-        for each in usage.request_usage_entries[-limit:]
-    ]
+def requests_of(usage: Usage, limit: int) -> list[RequestTokens]:
+    """The tokens of the last model calls."""
+    return [request_tokens(each) for each in usage.request_usage_entries[-limit:]]

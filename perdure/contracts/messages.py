@@ -8,7 +8,8 @@ from pydantic import ConfigDict, ValidationError
 from temporalio.common import RawValue
 
 from perdure.canonical import encode
-from perdure.contracts.run import GuardrailView, Tokens, problems_of
+from perdure.contracts.run import GuardrailView, KeptView, problems_of
+from perdure.contracts.tokens import RequestTokens, Tokens
 from perdure.definition import Frozen
 from perdure.limits import MAX_DECISION_BYTES
 
@@ -117,7 +118,7 @@ class StatusView(Frozen):
         decided: Who decided what, by call.
         unknown_outcomes: Calls that may or may not have taken effect.
         guardrails: What the guardrails have said so far.
-        requests: See `RunOutcome`, as for `shown_epoch` and `input_is_text`.
+        requests: See `RunOutcome`, as for `shown_epoch`, `input_is_text`, `kept` and `omits_reasoning_ids`.
         ignored: The last messages that changed nothing, and why.
     """
 
@@ -134,8 +135,10 @@ class StatusView(Frozen):
     unknown_outcomes: list[str] = []
     guardrails: list[GuardrailView] = []
     input_is_text: bool = False
-    requests: list[tuple[int, int, int, int]] = []
+    requests: list[RequestTokens] = []
     shown_epoch: int = 0
+    kept: KeptView | None = None
+    omits_reasoning_ids: bool = False
     context: dict[str, Any] | None = None
     warnings: list[str] = []
     ignored: list[str] = []

@@ -6,48 +6,13 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from perdure.contracts.tokens import RequestTokens, Tokens
 from perdure.definition import Frozen, Snapshot
 from perdure.errors import UserError
 from perdure.limits import CARRIED_BYTES, FEWEST_HISTORY_EVENTS, HISTORY_EVENTS
 from perdure.settings import LONGEST_APPROVAL_SECONDS
-from perdure.usage import InputTokensDetails, OutputTokensDetails, Usage
 
 ENGINE = 1  # the loop's version: a run keeps the one that it was started with
-
-
-class Tokens(Frozen):
-    """Requests and tokens."""
-
-    requests: int = 0
-    input: int = 0
-    output: int = 0
-    cached: int = 0
-    reasoning: int = 0
-
-    @classmethod
-    def of(cls, usage: Usage) -> Tokens:
-        """The totals of a usage, zeros left out."""
-        values = {
-            "requests": usage.requests,
-            "input": usage.input_tokens,
-            "output": usage.output_tokens,
-            "cached": usage.input_tokens_details.cached_tokens,
-            "reasoning": usage.output_tokens_details.reasoning_tokens,
-        }
-        return cls(**{name: value for name, value in values.items() if value})
-
-    def usage(self) -> Usage:
-        """The same as a usage; that of one request has its entry."""
-        if self.requests == 1:
-            return Usage.of_request(self.input, self.output, cached_tokens=self.cached, reasoning_tokens=self.reasoning)
-        return Usage(
-            requests=self.requests,
-            input_tokens=self.input,
-            input_tokens_details=InputTokensDetails(self.cached),
-            output_tokens=self.output,
-            output_tokens_details=OutputTokensDetails(self.reasoning),
-            total_tokens=self.input + self.output,
-        )
 
 
 class RunSettings(Frozen):
@@ -172,6 +137,7 @@ class ResponseView(Frozen):
     response_id: str | None = None
     request_id: str | None = None
     items: list[dict[str, Any]] | None = None
+    raw_usage: dict[str, Any] | None = None
 
 
 class ChunkView(Frozen):
@@ -225,23 +191,43 @@ class GuardrailView(Frozen):
     output_info: Any = None
 
 
+class KeptView(Frozen):
+    """What the provider keeps of a run's conversation.
+
+    Attributes:
+        conversation_id: The conversation.
+        chains: Whether each request follows the answer before it.
+        began_after: The answer that the run's first request followed.
+    """
+
+    conversation_id: str | None = None
+    chains: bool = False
+    began_after: str | None = None
+
+
 class RunOutcome(Frozen):
     """How a run ended, or how far it came: the workflow's result, and the first detail of its failure.
 
     Attributes:
         final_output: The answer's text; not set if it lies in the transcript's last message.
-        final_kind: `"text"`; `"typed"`: the text is JSON of the agent's output type; `"value"`: JSON of any value.
+        final_item: The item whose text the answer is, where that is too long to be told.
+        final_kind: `"text"`; `"typed"`: the text is JSON of the agent's output type; `"value"`: JSON of any value;
+            `"object"`: of one that a tool made, which may be of the agent's output type.
         agent: The key of the agent that was active at the end.
         input_is_text: Whether the run's input counts as given as a text.
         settled_items: How many items belong to turns that were completed; `settled_turns` are those turns.
         requests: Tokens of each model call of the run and its agents as tools, in order: input, output, cached,
             reasoning; the last few thousand.
         shown_epoch: Where handoffs edited what the model gets: the transcript that it got; else the record's.
+        kept: What the provider keeps of the conversation, if anything.
+        omits_reasoning_ids: Whether requests leave the ids of reasoning items out.
+        max_turns: The run's limit; `None` for none.
         tail: The record's last items, as many as 256 KiB hold; the rest is asked for.
     """
 
     final_output: str | None = None
-    final_kind: Literal["text", "typed", "value"] = "text"
+    final_item: dict[str, Any] | None = None
+    final_kind: Literal["text", "typed", "value", "object"] = "text"
     agent: str
     turns: int
     usage: Tokens
@@ -249,7 +235,10 @@ class RunOutcome(Frozen):
     input_is_text: bool = False
     settled_items: int = 0
     settled_turns: int = 0
-    requests: list[tuple[int, int, int, int]] = []
+    requests: list[RequestTokens] = []
     shown_epoch: int = 0
     guardrails: list[GuardrailView] = []
+    kept: KeptView | None = None
+    omits_reasoning_ids: bool = False
+    max_turns: int | None = 10
     tail: TranscriptPage

@@ -12,11 +12,12 @@ class Output(Frozen):
     """A final output, or a tool's.
 
     Attributes:
-        kind: `"text"`: `text` is it; `"typed"`: JSON of the agent's output type; `"value"`: JSON of any value.
+        kind: `"text"`: `text` is it; `"typed"`: JSON of the agent's output type; `"value"`: JSON of any value;
+            `"object"`: of one that a tool made, which may be of the agent's output type.
         item: Where the text is too long to be carried: the item, in stored form, whose text it is.
     """
 
-    kind: Literal["text", "typed", "value"] = "text"
+    kind: Literal["text", "typed", "value", "object"] = "text"
     text: str = ""
     item: dict[str, Any] | None = None
 
@@ -88,7 +89,8 @@ class EditedHistory(Frozen):
         new: What counts as said in this turn.
         shown: What the model gets instead of `before` and `new`; `None`: these.
         record: Where older items are sealed, instead of all these: what was said as a whole, after the edit.
-        rewritten: With it, what the model gets; `None`: the record.
+        rewritten: With it, what the model is shown; `None`: the record.
+        pruned: With it, what requests are made of; `None`: what the model is shown.
     """
 
     input: list[EditedItem]
@@ -98,6 +100,7 @@ class EditedHistory(Frozen):
     shown: list[EditedItem] | None = None
     record: RewrittenTranscript | None = None
     rewritten: RewrittenTranscript | None = None
+    pruned: RewrittenTranscript | None = None
 
 
 class Rewrite(Frozen):
@@ -106,20 +109,23 @@ class Rewrite(Frozen):
     Attributes:
         record: What was said as a whole.
         turn_start: The place in it of the first item of this turn.
-        record_origin: The chain's digest before the first item of the record that the edit makes.
-        shown_origin: The same of what the model gets after it, if that is something else.
+        origins: The chains' digests before the first items of the transcripts that the edit makes, in their order.
         kept_bytes: How much of each the run carries itself; older items are sealed.
     """
 
     record: TranscriptName
     turn_start: int
-    record_origin: str
-    shown_origin: str
+    origins: list[str]
     kept_bytes: int
 
 
 class HandledError(Frozen):
-    """`error_handler`: the final output that it made; none if it declined."""
+    """`error_handler`: the final output that it made; none if it declined.
+
+    Attributes:
+        message: The message that it becomes in the conversation, in stored form, where that is not the output's text.
+    """
 
     output: Output | None = None
     include_in_history: bool = True
+    message: dict[str, Any] | None = None

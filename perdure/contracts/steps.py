@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from perdure.contracts.run import RunSettings, Tokens
+from perdure.contracts.run import RunSettings
 from perdure.contracts.said import (
     BuiltInput,
     ChosenOutput,
@@ -16,6 +16,7 @@ from perdure.contracts.said import (
     Rewrite,
     TranscriptName,
 )
+from perdure.contracts.tokens import Tokens
 from perdure.definition import Frozen, Snapshot
 
 SNAPSHOT_AGENTS = "snapshot_agents"
@@ -134,6 +135,7 @@ class CallModelOutput(Frozen):
         disabled: The tools and handoffs, by name, that were switched off when it was asked.
         invalid_output: Why the last message is not of the agent's output type; `None` if it is.
         context_changes: What the functions of the user changed in the context.
+        raw_usage: What the provider itself reported, where the settings ask for it.
     """
 
     items: list[dict[str, Any]]
@@ -143,6 +145,7 @@ class CallModelOutput(Frozen):
     disabled: list[str] = []
     invalid_output: str | None = None
     context_changes: dict[str, Any] = {}
+    raw_usage: dict[str, Any] | None = None
 
 
 class ToolCall(StepInput):
@@ -172,10 +175,12 @@ class CallToolOutput(Frozen):
 
     Attributes:
         is_value: Whether the output's text is the JSON of a value.
+        is_object: Whether it is the JSON of an object of the user's, which a final output may be.
     """
 
     item: dict[str, Any]
     is_value: bool = False
+    is_object: bool = False
     context_changes: dict[str, Any] = {}
 
 
@@ -269,7 +274,8 @@ class CallUserOutput(Frozen):
 
     Attributes:
         needs_approval: `needs_approval`.
-        text: `tool_error_formatter`, `failure_error_function`; `None`: the default text holds.
+        text: `tool_error_formatter` (`None`: the default text holds), `failure_error_function` (`None`: the failure
+            stands).
         output: `custom_output_extractor`.
     """
 

@@ -63,7 +63,7 @@ def started(state: LoopState, step: Step) -> None:
     state.in_flight[step.id] = step.path
     frame = state.frame(step.path)
     if isinstance(step, CallModel) and frame is not None:
-        frame.shown.sent = frame.shown.count
+        frame.requested.sent = frame.requested.count
 
 
 def absorb(state: LoopState, step: Step, outcome: Outcome) -> None:
@@ -133,8 +133,8 @@ def _absorb_failure(frame: Frame, call: Call | None, failure: Failure) -> None:
 
 def _absorb_for_call(state: LoopState, frame: Frame, call: Call, step: Step, outcome: Outcome) -> None:
     match step, outcome:
-        case CallTool(), ToolReturned(item, is_value, changes):
-            call.output, call.output_is_value = item, is_value
+        case CallTool(), ToolReturned(item, is_value, changes, is_object):
+            call.output, call.output_is_value, call.output_is_object = item, is_value, is_object
             call.phase, call.checked, call.is_result = "reviewing", 0, True
             call.context_changes |= changes
         case CallTool(), OutcomeUnknown():
@@ -176,9 +176,11 @@ def _absorb_call_function(state: LoopState, frame: Frame, call: Call, step: Call
             settle_judgement(call, needs_approval=said.needs_approval)
         case "tool_error_formatter":
             answer_call(call, explain(call) if said.text is None else said.text)
-        case "failure_error_function":
+        case "failure_error_function" if said.text is not None:
             call.failure, call.is_result = None, True
-            answer_call(call, said.text or "", "reviewing")
+            answer_call(call, said.text, "reviewing")
+        case "failure_error_function":
+            call.phase = "done"
         case "input_builder" if said.problem is not None:
             fail_agent(frame, call, said.problem)
         case "input_builder":

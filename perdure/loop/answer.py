@@ -52,7 +52,7 @@ def read_answer(state: LoopState, frame: Frame, answer: ModelAnswer) -> Reading 
     for item in answer.items:
         if item.get("type") != "function_call":
             if item.get("type") in _LOCAL_CALLS:
-                return misbehaved(f"Model made a {item['type']} but agent {definition.name} has no tool for it")
+                return misbehaved(_lacks_tool(definition, item))
             reading.items.append(item)
             continue
         problem = _problem_with_call(definition, frame, item, answer.disabled)
@@ -90,7 +90,7 @@ def _read_end(definition: AgentDefinition, frame: Frame, reading: Reading, inval
     last = messages[-1] if messages else None
     typed = definition.output_format is not None
     refusal = None if last is None or is_reference(last) else message_refusal(last)
-    if refusal is not None:
+    if refusal:
         text = f"Model refused to produce output: {refusal}"
         reading.failure = Failure("ModelRefusalError", text, {"refusal": refusal}, kind="model_refusal")
     elif last is not None and is_reference(last):
@@ -111,6 +111,13 @@ def _is_provider_tool(item: dict[str, Any]) -> bool:
     """Whether it is a tool's use; a search for tools is none, so a forced `tool_choice` outlives it."""
     kind = str(item.get("type"))
     return kind.endswith("_call") and kind not in ("function_call", "tool_search_call")
+
+
+def _lacks_tool(definition: AgentDefinition, item: dict[str, Any]) -> str:
+    name = item.get("name")  # custom tools have names of their own
+    if isinstance(name, str):
+        return f"Tool {name:.200} not found in agent {definition.name}"
+    return f"Model made a {item['type']} but agent {definition.name} has no tool for it"
 
 
 def _problem_with_call(

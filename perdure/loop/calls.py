@@ -42,7 +42,7 @@ def advance_call(state: LoopState, frame: Frame, call: Call) -> bool:
 
 def _judge(frame: Frame, call: Call, tool: ToolDefinition, state: LoopState) -> None:
     """A standing decision about the tool answers before its rule is asked."""
-    standing = frame.always.get(tool.name)
+    standing = frame.always.get(frame.agent, {}).get(tool.name)
     if standing is not None:
         state.decided[call.id] = standing
         apply_decision(frame, call, standing)
@@ -52,7 +52,7 @@ def _judge(frame: Frame, call: Call, tool: ToolDefinition, state: LoopState) -> 
 
 def settle_judgement(call: Call, *, needs_approval: bool) -> None:
     """Lets a call wait for a decision, or go on."""
-    call.phase, call.waited = ("waiting", True) if needs_approval else ("checking", False)
+    call.phase = "waiting" if needs_approval else "checking"
 
 
 def apply_decision(frame: Frame, call: Call, decision: Decision) -> None:
@@ -60,8 +60,8 @@ def apply_decision(frame: Frame, call: Call, decision: Decision) -> None:
     call.decision = decision
     if decision.approve:
         call.phase, call.checked = "checking", 0
-    elif decision.reason or not frame.rules.formats_errors:
-        answer_call(call, decision.reason or REJECTED)
+    elif decision.reason is not None or not frame.rules.formats_errors:
+        answer_call(call, REJECTED if decision.reason is None else decision.reason)
     else:
         call.phase = "explaining"
 
@@ -170,24 +170,23 @@ def fail_agent(frame: Frame, call: Call, failure: Failure) -> None:
 def end_agent(state: LoopState, call: Call, child: Frame) -> None:
     """Takes the output of an agent that ran as a tool to its end."""
     final = child.final or Final()
-    as_python = final.kind == "typed" and state.tool_output_format == "str"
-    if _agent_of(call).extracts_output or as_python:
+    extracts = _agent_of(call).extracts_output
+    if final.kind == "text" and final.text == "" and not extracts:
+        final = child.final = _latest(child)
+    as_python = final.kind != "text" and state.tool_output_format == "str"
+    if extracts or as_python or final.item is not None:  # a large text has to become an item of this very call
         call.phase = "extracting"
-        return
-    if final.kind == "text" and final.text == "":
-        final = _latest(child)
-    take_agent_output(call, final)
+    else:
+        take_agent_output(call, final)
 
 
 def take_agent_output(call: Call, final: Final) -> None:
     """Makes a final output the output of the call."""
     call.child = None
     call.is_result = True
-    if final.item is not None and final.item.get("type") == "function_call_output":
-        answer_call(call, "", "reviewing")
-        call.output = {**final.item, "call_id": call.model_call_id}
-    else:
-        answer_call(call, final.text or "", "reviewing")
+    answer_call(call, final.text or "", "reviewing")
+    if final.item is not None:
+        call.output = final.item
     call.output_is_value = final.kind != "text"
 
 
@@ -197,8 +196,11 @@ def _latest(child: Frame) -> Final:
         if entry.kind == "input":
             break
         item: dict[str, Any] = json.loads(entry.data)
+        kind = "value" if entry.kind == "value" else "text"
+        if is_reference(item) and item.get("type") in ("message", "function_call_output"):
+            return Final(kind, text=None, item=item)
         if entry.kind in ("output", "value"):
-            return Final(kind="value" if entry.kind == "value" else "text", text=str(item.get("output", "")))
+            return Final(kind, text=str(item.get("output", "")))
         if item.get("type") == "message" and message_text(item):
             return Final(text=message_text(item))
     return Final()

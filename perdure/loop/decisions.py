@@ -75,7 +75,7 @@ def _covered(frame: Frame, call: Call, decision: Decision) -> list[Call]:
     """The calls that a decision is about: one, or all waiting ones of its tool in its frame if it is to stand."""
     if not decision.always:
         return [call]
-    frame.always[call.name] = decision
+    frame.always.setdefault(frame.agent, {})[call.name] = decision
     return [other for other in frame.calls if other.phase == "waiting" and other.name == call.name]
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from perdure.canonical import encode
 from perdure.definition import AgentToolDefinition, GuardrailDefinition
-from perdure.loop.records import Failure, Guard, Transcript
+from perdure.loop.records import Failure, Guard, Kept, Transcript
+from perdure.loop.showing import prune
 from perdure.loop.state import Frame, LoopState
 from perdure.transcript import chain_start_below
 
@@ -35,7 +36,9 @@ def open_frame(
         input_is_text=input_is_text,
         opened_by=opened_by,
         tool_input=tool_input,
+        kept=Kept.asked(tool.conversation_id, tool.previous_response_id),
     )
+    prune(frame, state.root.record.origin)
     begin(state, frame)
     return frame
 

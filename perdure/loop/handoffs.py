@@ -8,9 +8,10 @@ from typing import Any
 from perdure.canonical import encode
 from perdure.definition import HandoffDefinition
 from perdure.loop.frames import begin_turn, fail_frame
-from perdure.loop.records import Chunk, Entry, EntryKind, Failure, Transcript
+from perdure.loop.records import Entry, EntryKind, Failure
+from perdure.loop.showing import new_epoch, prune
 from perdure.loop.state import Frame, LoopState
-from perdure.loop.steps import EditedHistory, EditedItem
+from perdure.loop.steps import EditedHistory, EditedItem, Rewritten
 from perdure.transcript import chain_start_below
 
 _IGNORED = "Multiple handoffs detected, ignoring this one."
@@ -78,17 +79,17 @@ def edit_history(state: LoopState, frame: Frame, edited: EditedHistory) -> None:
     """Replaces what the model gets by what a filter made of it.
 
     The record keeps what was said in earlier turns; the run's input and what this turn said are as the filter left
-    them. Both begin a new epoch.
+    them. Both begin a new epoch. What nesting puts into the input has its turn there: it was said by then.
     """
     _keep_responses(frame)
-    record_origin, shown_origin = edited_origins(state, frame)
+    origin = state.root.record.origin
     frame.input_is_text = edited.input_is_text
     if edited.record is not None:
-        shown = edited.rewritten
-        frame.record = _transcript(frame, record_origin, edited.record.entries, edited.record.sealed)
-        frame.shown = frame.record if shown is None else _transcript(frame, shown_origin, shown.entries, shown.sealed)
+        _take(frame, origin, edited.record, edited)
         return
     inputs = [_entry(frame, item, "input") for item in edited.input]
+    if not nests_history(frame, frame.handoffs[0].definition):
+        inputs = [entry._replace(turn=0) for entry in inputs]
     before = [_entry(frame, item) for item in edited.before]
     new = [_entry(frame, item) for item in edited.new]
     earlier = [
@@ -100,15 +101,23 @@ def edit_history(state: LoopState, frame: Frame, edited: EditedHistory) -> None:
     shown = [*before, *new] if shown is None else shown
     record = [*inputs, *earlier, *new]
     rewritten = [*inputs, *shown]
-    frame.record = _transcript(frame, record_origin, record)
-    frame.shown = frame.record if rewritten == record else _transcript(frame, shown_origin, rewritten)
+    frame.record = new_epoch(frame, origin, record)
+    frame.shown = frame.record if rewritten == record else new_epoch(frame, origin, rewritten)
+    prune(frame, origin)
 
 
-def edited_origins(state: LoopState, frame: Frame) -> tuple[str, str]:
-    """The chains' digests before the first items of the two transcripts that an edit makes."""
+def _take(frame: Frame, origin: str, record: Rewritten, edited: EditedHistory) -> None:
+    """Takes the transcripts of an edit that was carried out where the sealed items are."""
+    shown, pruned = edited.rewritten, edited.pruned
+    frame.record = new_epoch(frame, origin, record.entries, record.sealed)
+    frame.shown = frame.record if shown is None else new_epoch(frame, origin, shown.entries, shown.sealed)
+    frame.pruned = None if pruned is None else new_epoch(frame, origin, pruned.entries, pruned.sealed)
+
+
+def edited_origins(state: LoopState, frame: Frame) -> list[str]:
+    """The chains' digests before the first items of the transcripts that an edit makes, in their order."""
     origin = state.root.record.origin
-    first, second = (chain_start_below(origin, frame.path, frame.epochs + number) for number in (0, 1))
-    return first, second
+    return [chain_start_below(origin, frame.path, frame.epochs + number) for number in range(3)]
 
 
 def turn_start(frame: Frame) -> int:
@@ -136,11 +145,3 @@ def _entry(frame: Frame, item: EditedItem, kind: EntryKind | None = None) -> Ent
         return Entry(encode(item.item), kind or item.kind, agent, frame.turn, "", item.target)
     [old] = frame.shown.after(item.place)[:1]
     return old._replace(kind=kind or old.kind, digest="")
-
-
-def _transcript(frame: Frame, origin: str, entries: list[Entry], sealed: list[Chunk] | None = None) -> Transcript:
-    epoch, frame.epochs = frame.epochs, frame.epochs + 1
-    transcript = Transcript(origin, epoch, sealed=sealed or [])
-    for entry in entries:
-        transcript.append(entry.data, entry.kind, entry.agent, entry.turn, entry.target)
-    return transcript

@@ -23,9 +23,9 @@ def sealable(state: LoopState, kept_bytes: int) -> Iterator[tuple[Frame, Transcr
         if not frame.turn:
             continue
         open_items = frame.record.count - frame.settled_items
-        for transcript in [frame.record] if frame.shown is frame.record else [frame.record, frame.shown]:
+        for transcript in {id(each): each for each in (frame.record, frame.shown, frame.requested)}.values():
             upto = transcript.count - open_items
-            if transcript is frame.shown:
+            if transcript is frame.requested:
                 upto = min(upto, transcript.sent)
             upto = _without_tail(transcript, upto, kept_bytes)
             if upto > transcript.first:

@@ -119,13 +119,13 @@ def _steps_before_answer(frame: Frame) -> Iterator[Step]:
     """The guardrails beside the model wait for the blocking ones, and start with the agent."""
     turn = frame.turn + 1
     beside = frame.stage != "screening"
-    yield from (
-        _guard(frame, "input", guard) for guard in frame.guards if not guard.passed and guard.parallel == beside
-    )
     if frame.stage == "starting":
         yield RunHook(id=_id(frame, "hook", f"{turn}.on_agent_start"), path=frame.path, event="on_agent_start")
     elif frame.stage == "asking":
         yield CallModel(id=_id(frame, "model", f"{turn}"), path=frame.path, turn=turn)
+    yield from (
+        _guard(frame, "input", guard) for guard in frame.guards if not guard.passed and guard.parallel == beside
+    )
 
 
 def _guard(frame: Frame, kind: str, guard: Guard) -> CheckGuardrail:

@@ -142,6 +142,7 @@ class ResponseRecord:
     response_id: str | None = None
     request_id: str | None = None
     items: list[bytes] | None = None
+    raw_usage: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -176,11 +177,12 @@ class Final:
     """A final output.
 
     Attributes:
-        kind: `"text"`; `"typed"`: JSON of the agent's output type; `"value"`: JSON of any value.
+        kind: `"text"`; `"typed"`: JSON of the agent's output type; `"value"`: JSON of any value; `"object"`:
+            of one that a tool made, which may be of the agent's output type.
         item: The item whose text it is, where that is too long to be carried.
     """
 
-    kind: Literal["text", "typed", "value"] = "text"
+    kind: Literal["text", "typed", "value", "object"] = "text"
     text: str | None = ""
     item: dict[str, Any] | None = None
 
@@ -192,12 +194,22 @@ class Kept:
     Attributes:
         chains: Whether each answer's id is the next request's `previous_response_id`.
         delivered: How many items it has.
+        began_after: The answer that the first request followed.
     """
 
     conversation_id: str | None = None
     previous_response_id: str | None = None
     chains: bool = False
     delivered: int = 0
+    began_after: str | None = None
+
+    @classmethod
+    def asked(cls, conversation_id: str | None, previous_response_id: str | None, *, auto: bool = False) -> Kept | None:
+        """What these options of a run ask the provider to keep, if anything."""
+        if conversation_id is None and previous_response_id is None and not auto:
+            return None
+        chains = conversation_id is None
+        return cls(conversation_id, previous_response_id, chains, began_after=previous_response_id)
 
 
 @dataclass(slots=True)
@@ -211,3 +223,4 @@ class ModelAnswer:
     disabled: frozenset[str] = frozenset()
     invalid_output: str | None = None
     context_changes: dict[str, Any] = field(default_factory=dict[str, Any])
+    raw_usage: dict[str, Any] | None = None

@@ -20,11 +20,12 @@ def recover(state: LoopState, frame: Frame, said: UserSaid) -> None:
         frame.failure = Failure(failure.type, failure.message, failure.details)
         return
     if said.in_history:
-        frame.append(encode(_message(said.output.text or "")), "answer")
+        frame.append(encode(said.message or handlers_message(said.output.text or "")), "answer")
     finish(state, frame, said.output)
 
 
-def _message(text: str) -> dict[str, Any]:
+def handlers_message(text: str) -> dict[str, Any]:
+    """The message that a handler's output becomes."""
     content: list[dict[str, Any]] = [{"annotations": [], "text": text, "type": "output_text", "logprobs": []}]
     # The id is the field's mark for an item that no provider gave one; requests go without it.
     return {"id": "__fake_id__", "content": content, "role": "assistant", "status": "completed", "type": "message"}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from perdure.guardrail import NOT_WHERE_PROVIDER_KEEPS
 from perdure.loop.calls import advance_call, answer_call, end_agent, explain, fail_agent, is_heard
 from perdure.loop.frames import fail_frame
 from perdure.loop.handoffs import after_announcing
+from perdure.loop.records import Failure
 from perdure.loop.state import Frame, LoopState
 from perdure.loop.turn import accept_answer, close_turn
 
@@ -23,8 +25,8 @@ def _advance(state: LoopState, frame: Frame, now: float) -> bool:
     """Moves a frame on by one stage, or its calls by one phase; tells whether anything moved."""
     before = frame.stage
     match frame.stage:
-        case "screening" if all(guard.passed or guard.parallel for guard in frame.guards):
-            frame.stage = "starting"
+        case "screening":
+            _screen(state, frame)
         case "starting" if frame.greeted or not is_heard(state, frame, "on_agent_start"):
             frame.stage = "asking"
         case "holding" if frame.held is not None and all(guard.passed for guard in frame.guards):
@@ -41,6 +43,15 @@ def _advance(state: LoopState, frame: Frame, now: float) -> bool:
         case _:
             pass
     return frame.stage != before or frame.failure is not None
+
+
+def _screen(state: LoopState, frame: Frame) -> None:
+    """Lets a turn begin, unless its agent cannot run as the run wants it, once the guardrails before it have passed."""
+    judged = state.definition(frame).output_guardrails or frame.rules.output_guardrails
+    if frame.kept is not None and judged:
+        fail_frame(frame, Failure("UserError", NOT_WHERE_PROVIDER_KEEPS))
+    elif all(guard.passed or guard.parallel for guard in frame.guards):
+        frame.stage = "starting"
 
 
 def _advance_calls(state: LoopState, frame: Frame) -> bool:

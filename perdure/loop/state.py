@@ -68,10 +68,10 @@ class Call:
         item: The call as the model made it, stored form.
         tool: The tool; `None` if the agent has none of that name.
         digest: Names tool and arguments.
-        waited: Whether it waited for a decision.
         checked: How many of the guardrails of this phase have let it pass.
         output: The item that answers it, once there is one.
         output_is_value: Whether the output's text is the JSON of a value, not a text of the tool's own.
+        output_is_object: Whether that value is an object of the user's, as a final output may be.
         is_result: Whether the output is a result of the tool, which may end the run, and not a human's or our word.
         failure: Why the call cannot be answered.
         child: The agent that runs to answer it.
@@ -84,10 +84,10 @@ class Call:
     phase: CallPhase
     since: float
     decision: Decision | None = None
-    waited: bool = False
     checked: int = 0
     output: dict[str, Any] | None = None
     output_is_value: bool = False
+    output_is_object: bool = False
     is_result: bool = False
     context_changes: dict[str, Any] = field(default_factory=dict[str, Any])
     failure: Failure | None = None
@@ -129,6 +129,7 @@ class Frame:
         agent: The active agent's key.
         record: What was said and done as a whole.
         shown: What the model gets; the record itself until a handoff edits it.
+        pruned: The same without what providers refuse, where there is any of that.
         opened_by: For an agent as a tool: the key of the agent that called it, and the tool's name.
         tool_input: For an agent as a tool: the arguments that it was called with.
         turn: Model calls made so far.
@@ -138,7 +139,7 @@ class Frame:
         held: An answer that waits for input guardrails.
         calls: The open turn's tool calls, in call order.
         handoffs: The open turn's handoffs, in call order.
-        always: Standing decisions by tool.
+        always: Standing decisions by agent and tool: another agent's tool of the same name may be another tool.
         recovery: The error that an error handler is asked about.
         settled_items: Items of turns that were completed; `settled_turns` are those turns.
         epochs: How many transcripts there were.
@@ -150,6 +151,7 @@ class Frame:
     rules: RunRules
     record: Transcript
     shown: Transcript
+    pruned: Transcript | None = None
     max_turns: int | None = 10
     input_is_text: bool = False
     opened_by: tuple[str, str] | None = None
@@ -164,7 +166,7 @@ class Frame:
     handoffs: list[HandoffCall] = field(default_factory=list[HandoffCall])
     responses: list[ResponseRecord] = field(default_factory=list[ResponseRecord])
     agents_with_tool_use: set[str] = field(default_factory=set[str])
-    always: dict[str, Decision] = field(default_factory=dict[str, Decision])
+    always: dict[str, dict[str, Decision]] = field(default_factory=dict[str, dict[str, Decision]])
     guardrails: list[GuardrailRecord] = field(default_factory=list[GuardrailRecord])
     kept: Kept | None = None
     final: Final | None = None
@@ -174,11 +176,18 @@ class Frame:
     epochs: int = 1
     failure: Failure | None = None
 
+    @property
+    def requested(self) -> Transcript:
+        """What requests to the model are made of."""
+        return self.shown if self.pruned is None else self.pruned
+
     def append(self, data: bytes, kind: EntryKind, target: str = "") -> None:
         """Adds one item of the open turn to what was said, and to what the model gets."""
         self.record.append(data, kind, self.agent, self.turn, target)
         if self.shown is not self.record:
             self.shown.append(data, kind, self.agent, self.turn, target)
+        if self.pruned is not None:
+            self.pruned.append(data, kind, self.agent, self.turn, target)
 
     def call(self, call_id: str) -> Call | None:
         """A call of the open turn by our id."""

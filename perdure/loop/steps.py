@@ -135,11 +135,16 @@ class ModelAnswered:
 
 @dataclass(slots=True, frozen=True)
 class ToolReturned:
-    """A tool call's output item, whether its text is the JSON of a value, and the context's fields that it changed."""
+    """A tool call's output item, whether its text is the JSON of a value, and the context's fields that it changed.
+
+    Attributes:
+        is_object: Whether the value is an object of the user's.
+    """
 
     item: dict[str, Any]
     is_value: bool = False
     context_changes: dict[str, Any] = field(default_factory=dict[str, Any])
+    is_object: bool = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -181,7 +186,7 @@ class EditedHistory:
     """What the next agent gets; `shown` is what the model gets instead of `before` and `new`, if that differs.
 
     Where older items are sealed, the edit comes carried out: as the `record` that it makes, and what the model gets
-    (`rewritten`), if that differs.
+    (`rewritten`), and requests are made of (`pruned`), where these differ.
     """
 
     input: list[EditedItem]
@@ -191,6 +196,7 @@ class EditedHistory:
     shown: list[EditedItem] | None = None
     record: Rewritten | None = None
     rewritten: Rewritten | None = None
+    pruned: Rewritten | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -199,13 +205,14 @@ class UserSaid:
 
     Attributes:
         needs_approval: `needs_approval`.
-        text: `tool_error_formatter`, `failure_error_function`; `None`: the default text holds.
+        text: `tool_error_formatter` (`None`: the default text holds), `failure_error_function` (`None`: the failure
+            stands).
         input: `input_builder`: the items; `input_is_text` and `tool_input` with them; or why there are none.
         output: `custom_output_extractor`, `tool_use_behavior` (`None`: the model goes on), `error_handler` (`None`: it
             declined).
         agent: `on_handoff`: the key of the agent that takes over, with the definitions that the snapshot lacks.
         edited: `handoff_input_filter`.
-        in_history: `error_handler`: whether its output is part of the conversation.
+        in_history: `error_handler`: whether its output is part of the conversation, as `message` if that is set.
     """
 
     needs_approval: bool = False
@@ -219,6 +226,7 @@ class UserSaid:
     definitions: dict[str, AgentDefinition] = field(default_factory=dict[str, AgentDefinition])
     edited: EditedHistory | None = None
     in_history: bool = True
+    message: dict[str, Any] | None = None
     context_changes: dict[str, Any] = field(default_factory=dict[str, Any])
 
 

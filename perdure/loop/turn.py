@@ -13,6 +13,7 @@ from perdure.loop.frames import begin_turn, fail_frame, guards
 from perdure.loop.handoffs import begin_handoff
 from perdure.loop.records import Failure, Final, ModelAnswer, ResponseRecord
 from perdure.loop.state import Call, Frame, HandoffCall, LoopState
+from perdure.portable_context import REMOVED
 
 _WARNINGS_KEPT = 20
 
@@ -40,16 +41,15 @@ def accept_answer(state: LoopState, frame: Frame, answer: ModelAnswer, now: floa
 
 def _record(state: LoopState, frame: Frame, answer: ModelAnswer, reading: Reading) -> None:
     first = frame.record.count
-    frame.responses.append(
-        ResponseRecord(
-            frame.turn, frame.agent, first, len(reading.items), answer.usage, answer.response_id, answer.request_id
-        )
-    )
+    response = ResponseRecord(frame.turn, frame.agent, first, len(reading.items), answer.usage)
+    response.response_id, response.request_id = answer.response_id, answer.request_id
+    response.raw_usage = answer.raw_usage
+    frame.responses.append(response)
     handoffs = [id(item) for item in reading.handoffs]
     for item in reading.items:
         frame.append(encode(item), "handoff" if id(item) in handoffs else "answer")
     if frame.kept is not None:
-        frame.kept.delivered = frame.shown.count
+        frame.kept.delivered = frame.requested.count
         frame.kept.previous_response_id = answer.response_id if frame.kept.chains else None
 
 
@@ -80,8 +80,8 @@ def _note_call(state: LoopState, frame: Frame, position: int, item: dict[str, An
 
 
 def close_turn(state: LoopState, frame: Frame) -> None:
-    """Closes a turn whose calls are all answered: outputs in call order, unknown tools last; then what comes next."""
-    for call in sorted(frame.calls, key=lambda call: call.tool is None):
+    """Closes a turn whose calls are all answered: records the outputs; then what comes next."""
+    for call in in_output_order(frame.calls):
         frame.append(encode(call.output), "value" if call.output_is_value else "output")
     merge_changes(state, frame, [(call.id, call.context_changes) for call in frame.calls])
     results = _results(frame.calls)
@@ -91,6 +91,11 @@ def close_turn(state: LoopState, frame: Frame) -> None:
         next_turn(state, frame)
     else:
         _after_tools(state, frame, results)
+
+
+def in_output_order(calls: list[Call]) -> list[Call]:
+    """Calls as their outputs are recorded: in call order, those of unknown tools last."""
+    return sorted(calls, key=lambda call: call.tool is None)
 
 
 def next_turn(state: LoopState, frame: Frame) -> None:
@@ -105,9 +110,8 @@ def tool_results(frame: Frame) -> list[Call]:
 
 
 def _results(calls: list[Call]) -> list[Call]:
-    """Results of tools; where a human was asked, only those of the calls that waited for it."""
-    asked = any(call.waited for call in calls)
-    return [call for call in calls if call.is_result and (call.waited or not asked)]
+    """Results of tools, whenever they came: a human's word about a call is none."""
+    return [call for call in calls if call.is_result]
 
 
 def _after_tools(state: LoopState, frame: Frame, results: list[Call]) -> None:
@@ -132,12 +136,13 @@ def _after_tools(state: LoopState, frame: Frame, results: list[Call]) -> None:
 def _output_of(call: Call, *, is_plain: bool) -> Final:
     """A tool's output as the final output; of an agent without an output type it is text."""
     item = call.output or {}
+    kind = "text" if is_plain or not call.output_is_value else "object" if call.output_is_object else "value"
     if is_reference(item):
-        return Final("value" if call.output_is_value and not is_plain else "text", text=None, item=item)
+        return Final(kind, text=None, item=item)
     output = item.get("output", "")
     if not isinstance(output, str):  # content parts
         return Final("text" if is_plain else "value", text=json.dumps(output, ensure_ascii=False))
-    return Final("value" if call.output_is_value and not is_plain else "text", text=output)
+    return Final(kind, text=output)
 
 
 def finish(state: LoopState, frame: Frame, final: Final) -> None:
@@ -158,7 +163,10 @@ def merge_changes(state: LoopState, frame: Frame, changes: list[tuple[str, dict[
             if field in changed_by:
                 warn(state, f"Calls {changed_by[field]} and {name} both changed context.{field}; the later one holds.")
             changed_by[field] = name
-            context[field] = value
+            if value == REMOVED:
+                context.pop(field, None)
+            else:
+                context[field] = value
     if not changed_by:
         return
     size = len(encode(context))

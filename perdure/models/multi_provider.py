@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from perdure.errors import UserError
 from perdure.model import Model, ModelProvider
@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 _MODES = {"openai_prefix_mode": ("alias", "model_id"), "unknown_prefix_mode": ("error", "model_id")}
+
+
+_DEFAULTS = {
+    "openai_strict_feature_validation": False,
+    "openai_prefix_mode": "alias",
+    "unknown_prefix_mode": "error",
+}
 
 
 class MultiProviderMap:
@@ -61,6 +68,11 @@ class MultiProvider(ModelProvider):
         openai_prefix_mode: `"model_id"`: `openai/x` is a model's whole name, not the model `x` of OpenAI.
         unknown_prefix_mode: `"model_id"`: a name with another prefix is a model's whole name, as servers of one's
             own have them; an error otherwise.
+
+    Attributes:
+        plain: The values that are set and may travel to another process.
+        bound: The names of the others that are set: objects, secrets, and an address, to which the worker of a run
+            would send its own key.
     """
 
     def __init__(
@@ -81,6 +93,11 @@ class MultiProvider(ModelProvider):
         for name, mode in modes.items():
             if mode not in _MODES[name]:
                 raise UserError(f"{name} is {mode!r}; it must be {' or '.join(map(repr, _MODES[name]))}.")
+        self.bound = _set(provider_map=provider_map, openai_api_key=openai_api_key, openai_client=openai_client,
+                          openai_base_url=openai_base_url).keys()  # fmt: skip  # an argument a line says no more
+        self.plain = _set(openai_organization=openai_organization, openai_project=openai_project,
+                          openai_use_responses=openai_use_responses, **modes,
+                          openai_strict_feature_validation=openai_strict_feature_validation)  # fmt: skip  # as above
         self.provider_map = provider_map
         self._openai_prefix_is_alias = openai_prefix_mode == "alias"
         self._refuses_unknown = unknown_prefix_mode == "error"
@@ -94,6 +111,11 @@ class MultiProvider(ModelProvider):
             use_responses=openai_use_responses,
             strict_feature_validation=openai_strict_feature_validation,
         )
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is what a run without a provider of its own has."""
+        return type(self) is MultiProvider and not self.plain and not self.bound
 
     def get_model(self, model_name: str | None) -> Model:
         """The model of this name.
@@ -123,3 +145,8 @@ class MultiProvider(ModelProvider):
         own = list(self.provider_map.get_mapping().values()) if self.provider_map is not None else []
         for provider in [self._openai, self._litellm, *own]:
             await provider.aclose()
+
+
+def _set(**values: Any) -> dict[str, Any]:
+    """The values that are others than by default."""
+    return {name: value for name, value in values.items() if value is not None and value != _DEFAULTS.get(name)}

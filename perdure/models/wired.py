@@ -64,7 +64,7 @@ class WiredModel(Model):
         )
         wiring = load_room("activities.providers.wiring")
         answer = await wiring.ask_once(self, request)
-        return ModelResponse(answer.items, answer.usage, answer.response_id, answer.request_id)
+        return ModelResponse(answer.items, answer.usage, answer.response_id, answer.request_id, answer.raw_usage)
 
     def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
         """What the kind of the failure tells about asking again."""

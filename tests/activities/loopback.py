@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from openai import AsyncOpenAI, Timeout
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
 
 CLOSE = "close the connection without an answer"
 CUT = "close the connection in the middle of the body"
@@ -60,7 +60,9 @@ class Loopback:
         self.replies.append(f"HTTP/1.1 {status} Said\r\nconnection: close\r\n{lines}\r\n".encode() + content)
 
     def client(self, *, read_timeout_seconds: float = 10.0, key: str = KEY) -> AsyncOpenAI:
-        return AsyncOpenAI(api_key=key, base_url=self.url, timeout=Timeout(read_timeout_seconds, connect=5.0))
+        http = DefaultAsyncHttpxClient(verify=False)
+        timeout = Timeout(read_timeout_seconds, connect=5.0)
+        return AsyncOpenAI(api_key=key, base_url=self.url, timeout=timeout, http_client=http)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()

@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from activities.agents_as_tools import rebuilt
 from perdure import errors
 from perdure.agent import Agent
-from perdure.contracts.run import PageEntry, ResponseView, Tokens
+from perdure.contracts.run import PageEntry, ResponseView
 from perdure.contracts.steps import CallUserInput, CallUserOutput, Output, Role, TranscriptName
+from perdure.contracts.tokens import Tokens
 from tests.activities.workbench import ToldRun, Workbench, assistant, call_item, output_item, user
 
 

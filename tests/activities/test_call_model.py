@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from openai.types.shared import Reasoning
 from pydantic import BaseModel
 from temporalio.exceptions import ApplicationError
 
@@ -16,8 +18,9 @@ from perdure.contracts.steps import CallModelInput, CallModelOutput
 from perdure.handoff import handoff
 from perdure.hooks import AgentHooks, RunHooks
 from perdure.model_input import CallModelData, ModelInputData
-from perdure.model_settings import ModelSettings
+from perdure.model_settings import MCPToolChoice, ModelSettings
 from perdure.retry import ModelRetrySettings
+from perdure.retry_policies import retry_policies
 from perdure.run_config import RunConfig
 from perdure.testing.scripted_model import ScriptedModel, message, tool_call
 from perdure.tool import function_tool
@@ -243,3 +246,26 @@ async def test_a_hook_may_change_what_is_sent() -> None:
     bench = Workbench(Agent(name="A", model=ScriptedModel(["x"]), hooks=Own()))
     await ask(bench, llm_hooks=True)
     assert json.dumps(model_of(bench).requests[0].input[-1]) == json.dumps(user("and this"))
+
+
+@dataclass
+class Tuned(ModelSettings):
+    seed: int | None = None
+
+
+async def test_a_model_of_ones_own_is_given_the_settings_objects() -> None:
+    settings = Tuned(
+        tool_choice=MCPToolChoice("shop", "pay"),
+        reasoning=Reasoning(effort="low"),
+        retry=ModelRetrySettings(policy=retry_policies.never()),
+        seed=7,
+    )
+    config = RunConfig(model_settings=ModelSettings(top_p=0.5))
+    bench = Workbench(Agent(name="A", model=ScriptedModel(["x"] * 2), model_settings=settings), config)
+    await ask(bench)
+    await ask(bench, forget_tool_choice=True)
+    given = [request.settings for request in model_of(bench).requests]
+    assert given[0] == dataclasses.replace(settings, top_p=0.5)
+    assert given[0].reasoning is settings.reasoning
+    assert given[1] == dataclasses.replace(settings, top_p=0.5, tool_choice=None)
+    assert settings.tool_choice == MCPToolChoice("shop", "pay")

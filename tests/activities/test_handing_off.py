@@ -163,3 +163,13 @@ async def test_a_mapper_of_the_user_makes_the_nested_history() -> None:
     config = RunConfig(handoff_history_mapper=lambda transcript: [user(f"{len(transcript)} items")])
     edited = await edit(bench_of(Agent(name="B"), config), nest=True)
     assert [item.item for item in edited.input] == [user("6 items")]
+
+
+async def test_an_agent_that_only_a_function_gives_is_refused_like_any_other() -> None:
+    async def given(context: Any, arguments: str) -> Agent[Any]:
+        return Agent(name="Late", mcp_servers=[object()])
+
+    own = Handoff[Any, Any]("transfer_to_b", "", {}, given, "B")
+    with pytest.raises(ApplicationError, match="Agent 'Late' sets mcp_servers") as raised:
+        await hand_off(bench_of(own))
+    assert (raised.value.type, raised.value.non_retryable) == ("UserError", True)

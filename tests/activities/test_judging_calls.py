@@ -10,8 +10,9 @@ from temporalio.exceptions import ApplicationError
 
 from perdure.agent import Agent
 from perdure.contracts.steps import CallUserInput, CallUserOutput, FunctionResult, Role
-from perdure.run_config import RunConfig, ToolErrorFormatterArgs
+from perdure.run_config import RunConfig
 from perdure.tool import function_tool
+from perdure.tool_errors import ToolErrorFormatterArgs
 from perdure.tool_use import FunctionToolResult, ToolsToFinalOutputResult
 from tests.activities.workbench import Workbench, output_item
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from activities.outputs import final_output, read_output, value_output
-from activities.tool_outputs import as_output
+from activities.outputs import final_output, read_final, read_output, value_output
+from activities.tool_outputs import as_output, is_object
 from perdure.agent import Agent
 from perdure.blobs import DirectoryBlobStore
-from perdure.context import RunContextWrapper
 from perdure.contracts.steps import Output
 from perdure.errors import UserError
 from perdure.limits import MAX_ITEM_BYTES
@@ -53,17 +53,59 @@ def test_a_value_that_is_not_json_is_refused() -> None:
         value_output(object(), None)
 
 
-def test_a_tools_result_that_is_not_json_is_told_to_the_model() -> None:
-    text, is_value = as_output("look", RunContextWrapper(None), object(), "json")
-    assert "tool look returned a object, which is not JSON" in text
+class Receipt:
+    """Has no JSON."""
+
+    def __str__(self) -> str:
+        return "receipt 7"
+
+
+class Mute:
+    """Has no JSON, and its text cannot be read."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def test_a_tools_result_that_is_not_json_is_told_as_its_text() -> None:
+    assert as_output(Receipt(), "json") == ("receipt 7", False)
+    circle: list[Any] = []
+    circle.append(circle)
+    assert as_output(circle, "json") == ("[[...]]", False)
+
+
+@pytest.mark.parametrize("output_format", ["json", "str"])
+def test_a_tools_result_without_any_text_is_not_told_as_a_failure_either(output_format: str) -> None:
+    text, is_value = as_output(Mute(), output_format)
+    assert "Mute whose text cannot be read: no words" in text
     assert not is_value
 
 
+async def test_an_object_that_is_what_the_type_would_have_written_is_of_the_type() -> None:
+    value = Output(kind="object", text='{"x":1,"y":2}')
+    assert await read_final(value, TYPED, None) == Point(1, 2)
+    assert await read_output(value, TYPED, None) == {"x": 1, "y": 2}
+    assert await read_final(value, PLAIN, None) == {"x": 1, "y": 2}
+    assert await read_final(Output(kind="value", text=value.text), TYPED, None) == {"x": 1, "y": 2}
+
+
+def test_an_object_is_told_from_a_value_where_the_agent_has_an_output_type() -> None:
+    assert is_object(Point(1, 2), TYPED, '{"x":1,"y":2}')
+    assert is_object([Point(1, 2)], TYPED, '[{"x":1,"y":2}]')
+    assert not is_object({"x": 1, "y": 2}, TYPED, '{"x":1,"y":2}')
+    assert not is_object(Point(1, 2), PLAIN, '{"x":1,"y":2}')
+
+
+@pytest.mark.parametrize("text", ['{"x":1}', '{"x":1,"y":2,"z":3}', '{"x":"1","y":2}', "[1]"])
+async def test_a_value_that_the_type_would_change_or_refuse_stays_what_it_is(text: str) -> None:
+    assert await read_final(Output(kind="object", text=text), TYPED, None) == json.loads(text)
+
+
 def test_a_tools_result_as_python_text_where_the_run_says_so() -> None:
-    assert as_output("look", RunContextWrapper(None), {"n": None}, "str") == ("{'n': None}", False)
+    assert as_output({"n": None}, "str") == ("{'n': None}", False)
 
 
 def test_a_tools_text_that_no_model_reads_is_cut() -> None:
-    text, _ = as_output("look", RunContextWrapper(None), "x" * (MAX_ITEM_BYTES + 1), "json")
+    text, _ = as_output("x" * (MAX_ITEM_BYTES + 1), "json")
     assert len(text) < MAX_ITEM_BYTES
     assert str(text).endswith("reach a model]")

@@ -175,3 +175,12 @@ async def test_a_timeout_of_the_models_own_stays_what_it_is() -> None:
 
     with pytest.raises(TimeoutError, match="its own"):
         await providers().respond("run", OBJECT, request(settings=ModelSettings(timeout=5)), live(Late()))
+
+
+async def test_the_provider_that_a_run_by_name_was_started_with_finds_the_model() -> None:
+    definition = NAMED.model_copy(update={"provider": {"openai_use_responses": False}})
+    ours = providers()
+    assert isinstance(ours.model(definition, live()), OpenAIChatCompletionsModel)
+    assert isinstance(ours.model(NAMED, live()), OpenAIResponsesModel)
+    own = OneModel(Recording())
+    assert ours.model(definition, live(model_provider=own)) is own.model

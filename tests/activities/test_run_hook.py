@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from temporalio.exceptions import ApplicationError
 
 from perdure.agent import Agent
-from perdure.contracts.run import Tokens
 from perdure.contracts.steps import HookInput, HookOutput, Output
+from perdure.contracts.tokens import Tokens
 from perdure.hooks import AgentHooks, RunHooks
 from perdure.tool import function_tool
 from tests.activities.workbench import Workbench, cursor_of, user

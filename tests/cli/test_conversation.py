@@ -5,7 +5,8 @@ from typing import Any
 
 from perdure.cli.conversation import conversation_lines, raw_lines
 from perdure.contracts.messages import CallView, StatusView
-from perdure.contracts.run import PageEntry, Tokens
+from perdure.contracts.run import PageEntry
+from perdure.contracts.tokens import Tokens
 
 
 def status(**fields: Any) -> StatusView:

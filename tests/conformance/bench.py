@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +130,17 @@ class Bench(Definitions):
         except Exception as error:  # noqa: BLE001  whatever it is, it is what is compared
             return error
         raise AssertionError("nothing was raised")
+
+    async def ended(self, run: Any) -> Any:
+        """The result of this, or the exception that it ends in."""
+        try:
+            return await run
+        except Exception as error:  # noqa: BLE001  whatever it is, it is what is compared
+            return error
+
+    async def all_ended(self, runs: list[Any]) -> list[Any]:
+        """The result of each of these, or the exception that it ends in; they run at once, so the log has no order."""
+        return list(await asyncio.gather(*(self.ended(run) for run in runs)))
 
     # Expectations
 

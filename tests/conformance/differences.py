@@ -7,12 +7,19 @@ occurs is in `known`.
 from __future__ import annotations
 
 _CALL_ORDER = "outputs of a turn are kept in call order, whenever its calls were decided"
-_HUMAN = "only what a tool itself says can end a run: a human's rejection and what ran before the wait do not"
-_ORDER_IN_JSON = "records of nested history keep the order of fields in which the provider sent them"
+_HUMAN = "only what a tool itself says can end a run: a human's rejection does not"
 _LATER_MCP = "approvals of hosted MCP tools come with the tools beyond functions"
 _GUARDRAIL_TOLD = "a guardrail that was asked is among the results, also where it ended the turn or asked early"
-_ATTEMPTS = "failed attempts are Temporal's; only a request that was answered has an entry of its own"
+_ONE_DRAFT = "a draft has one decision for each call, the last one, also where an earlier one was for always"
+_AS_STARTED = "a run that waits goes on as it was started; what comes with its state lends objects and decides"
+_SAME_CONVERSATION = "a run under way stays in the conversation that it was started with; another one is refused"
 _REPEATED_IDS = "models repeat call ids; calls are told apart by turn and position"
+_HELD = "nothing follows from the first answer before the guardrails beside it have passed; a trip comes first"
+_ONE_TURN = "a turn is one turn, however long it waited: all its items are new to what edits the history"
+_NO_TRACE = "a turn that fails leaves nothing in run data, even where tools of it ran; `perdure show` has every step"
+_BEFORE_THE_START = "refused before the run starts, not in the middle of it"
+_NAMED_ERROR = "an error of the SDK's kind that says what is wrong, not one of the line that stumbles over it"
+_ASKED_ONCE = "what is switched on is asked once for each model call, and recorded"
 _AS_TEXT = "a tool's result reaches guardrails after it as the model gets it: it may have run in another process"
 
 DIFFERENCES: dict[str, str] = {
@@ -23,33 +30,63 @@ DIFFERENCES: dict[str, str] = {
     "guardrails before the human is asked, and before the call": _GUARDRAIL_TOLD,
     "a tool's input guardrail raises": _GUARDRAIL_TOLD,
     "a tool's output guardrail raises": _GUARDRAIL_TOLD,
-    "a behaviour that is nothing known": "refused before the run starts, not after its first tool",
+    "a behaviour that is nothing known": _BEFORE_THE_START,
+    "an output guardrail that cannot be called": _BEFORE_THE_START,
+    "a limit below zero": "refused as an argument that cannot be meant",
+    "instructions that return no text": _NAMED_ERROR,
+    "guardrails that give no verdict": _NAMED_ERROR,
+    "a handoff that gives no agent": _NAMED_ERROR,
+    "what is switched on is asked before a turn that is refused": _ASKED_ONCE,
+    "a tool that is switched off before it runs": _ASKED_ONCE,
+    "two tools with one name of which a function chooses": "a name that could mean either is refused before the start",
+    "a filter after a wait": _ONE_TURN,
+    "nested history after a wait": _ONE_TURN,
+    "a tool that returns when its time is over": "its time is over: what it returns then does not count",
+    "hooks of a final answer that a slow guardrail refuses": _HELD,
+    "a guardrail that is still asked when the answer cannot be followed": _HELD,
     "a tool-made answer of a typed agent is not checked": _AS_TEXT,
     "the order around a tool": _AS_TEXT,
     "a human's rejection is a tool-made answer": _HUMAN,
-    "after a wait the stop sees the first call of the response": _HUMAN,
+    "a rule is not asked about a rejected call": _HUMAN,
     "an output guardrail judges a handler's answer": "run data holds the handler's message, which was judged",
-    "nested history": _ORDER_IN_JSON,
-    "nested history that a handoff asks for": _ORDER_IN_JSON,
-    "history that is nested twice": _ORDER_IN_JSON,
-    "reasoning enters nested history as text alone": _ORDER_IN_JSON,
-    "markers of nested history of one's own": _ORDER_IN_JSON,
     "what hooks are given": "the end of an agent is told with the input of its last model call, not of its first",
     "a hosted MCP call that waits": _LATER_MCP,
     "a hosted MCP call that is approved": _LATER_MCP,
     "a hosted MCP call that is rejected": _LATER_MCP,
     "a hosted MCP call that a callback decides": _LATER_MCP,
-    "a repeated request of a kept conversation sends the same": _ATTEMPTS,
-    "a model call that is repeated": _ATTEMPTS,
-    "a retry policy of one's own": _ATTEMPTS,
-    "a refused model call of a kept conversation is repeated": _ATTEMPTS,
     "a slow guardrail that trips before the second turn": "no tool of turn 1 starts before its guardrails have passed",
     "start hooks after a wait": "the run has never stopped, so its agent does not start again",
+    "an output guardrail that comes only with a state": "a run is fixed as it was started: other options are refused",
     "a new context after a wait": "a run keeps its context's state; a new object lends its resources only",
     "input that is added to a waiting run": "`RunState.add_input` comes with speaking to a run under way",
     "the settings that a reasoning model implies": "settings are sent as given; the provider's defaults hold",
-    "a tool end hook that raises": "a turn whose tools did not all end leaves nothing in run data",
+    "a tool end hook that raises": _NO_TRACE,
+    "the first of several failing siblings": _NO_TRACE,
+    "a refusal after a search": _NO_TRACE,
     "a tool that is added during the run": "the agents are fixed when the run starts",
+    "three calls decided one by one": _CALL_ORDER,
+    "three calls decided one by one, through JSON": _CALL_ORDER,
+    "two handoffs wait for decisions that come one by one": _CALL_ORDER,
+    "two handoffs wait for decisions that come one by one, through JSON": _CALL_ORDER,
+    "for always, and then otherwise about the same call": _ONE_DRAFT,
+    "for always, and then otherwise about the same call, through JSON": _ONE_DRAFT,
+    "an approved call fails for good": _NO_TRACE,
+    "an approved call fails for good, through JSON": _NO_TRACE,
+    "a previous response id for the first time, with the state of a waiting run": _SAME_CONVERSATION,
+    "a conversation id, after another, with the state of a waiting run": _SAME_CONVERSATION,
+    "previous response ids for the first time, with the state of a waiting run": _SAME_CONVERSATION,
+    "settings, hooks and handlers first given with a state": _AS_STARTED,
+    "hooks that are not given with the state": _AS_STARTED,
+    "a handler of a plain agent gives an object": "an output travels as JSON; an output type makes it an object",
+    "handlers that decline, and what they were told": "a handler is told of all answers, not of the last alone",
+    "a filter that leaves items out of a kept conversation": "what a filter left out once is not offered to it again",
+    "a model call is made again by status, which the provider forbids": "a provider's veto holds, whatever the policy",
+    "a model call is made again after a time of zero": "a wait of zero is none that could be followed",
+    "a refused request after another answer that a policy approves": "the policy's word is enough, as its name says",
     "the same call again": _REPEATED_IDS,
+    "the same call twice in one response": _REPEATED_IDS,
+    "two calls with one id in one response": _REPEATED_IDS,
+    "another handoff with the same id": _REPEATED_IDS,
     "another call with the same id": _REPEATED_IDS,
+    "a call that comes again in the input with other arguments": _REPEATED_IDS,
 }

@@ -12,6 +12,9 @@ from typing import Any
 # The SDK's default text for a tool that failed; ours goes on with the error's own text, for the model to learn from.
 _FAILED = re.compile(r"(An error occurred while running the tool\. Please try again\.) Error: .*?('?)$", re.DOTALL)
 
+# A record of nested history: its fields come in openai's order there, in the order of the provider here.
+_RECORD = re.compile(r"^(\d+\. )(\{.*\})$", re.MULTILINE)
+
 
 def without_known(agents: dict[str, Any], perdure: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both outcomes without what is known to differ."""
@@ -20,6 +23,10 @@ def without_known(agents: dict[str, Any], perdure: dict[str, Any]) -> tuple[dict
 
 def _comparable(side: Any, agents: Any, perdure: Any) -> Any:
     """One of the sides without run data that cannot be compared."""
+    if isinstance(side, list) and isinstance(agents, list) and isinstance(perdure, list):
+        if len(agents) == len(perdure):
+            return [_comparable(*each) for each in zip(side, agents, perdure, strict=True)]
+        return side
     if not (isinstance(side, dict) and isinstance(agents, dict) and isinstance(perdure, dict)):
         return side
     found: dict[str, Any] = {}
@@ -37,12 +44,19 @@ def _is_known_to_lack(theirs: Any, ours: Any) -> bool:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
-        return _FAILED.sub(r"\1\2", value)
+        return _RECORD.sub(_in_one_order, _FAILED.sub(r"\1\2", value))
     if isinstance(value, list):
         return [_plain(each) for each in value]
     if isinstance(value, dict):
         return {key: _field(key, each) for key, each in value.items()}
     return value
+
+
+def _in_one_order(record: re.Match[str]) -> str:
+    try:
+        return record[1] + json.dumps(json.loads(record[2]), sort_keys=True)
+    except ValueError:
+        return record[0]
 
 
 def _field(key: str, value: Any) -> Any:

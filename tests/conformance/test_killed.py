@@ -15,8 +15,9 @@ from tests.conformance.killing import Killed, expected, outcome, requests_of, wi
 from tests.conformance.model_server import ModelServer
 from tests.conformance.registry import all_scenarios
 from tests.conformance.sides import connect_agents
+from tests.thoroughness import THOROUGH
 
-A_FEW = 6
+A_FEW = 70 if THOROUGH else 3  # one in ten
 AT_ONCE = 3
 
 
@@ -52,7 +53,7 @@ def _seed() -> int:
     return int(os.environ.get("PERDURE_SEED") or random.randrange(1_000_000))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_a_few_scenarios_end_the_same_when_their_process_is_killed(tmp_path: Path) -> None:
     seed = _seed()
     failures = await failures_of(A_FEW, seed, tmp_path)

@@ -13,13 +13,13 @@ from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
 from perdure import definition
-from perdure.contracts import messages, run, said, sealing, steps
+from perdure.contracts import messages, run, said, sealing, steps, tokens
 from perdure.contracts.converter import data_converter
 from perdure.definition import AgentDefinition, Frozen, Snapshot, ToolDefinition
 
 CONVERTER = data_converter.payload_converter
 
-TOKENS = run.Tokens(requests=1, input=10, output=5)
+TOKENS = tokens.Tokens(requests=1, input=10, output=5)
 ITEM = {"role": "user", "content": "Grüße 🙂", "n": [1, 1.5, None, True]}
 TOOL = ToolDefinition(name="look", wire={"type": "function"}, needs_approval="rule", include=("a", "b"), effect="once")
 AGENT = AgentDefinition(name="Support", tools=(TOOL,), settings={"temperature": 0.0})
@@ -56,7 +56,7 @@ HANDED_OFF = steps.HandedOff(agent="B", definitions={"B": AGENT})
 EDITED = steps.EditedHistory(input=[said.EditedItem(place=0)], new=[said.EditedItem(item=ITEM, kind="output")])
 CHUNK = run.ChunkView(sha256="ab", count=2, digest="02", inputs=1)
 REWRITTEN = said.RewrittenTranscript(chunks=[CHUNK], entries=PAGE.entries)
-REWRITE = said.Rewrite(record=NAMED, turn_start=2, record_origin="00", shown_origin="01", kept_bytes=10)
+REWRITE = said.Rewrite(record=NAMED, turn_start=2, origins=["00", "01", "02"], kept_bytes=10)
 HANDLED = steps.HandledError(output=OUTPUT, include_in_history=False)
 
 # One of each model, with what an ordinary run puts into it.
@@ -73,6 +73,7 @@ SAMPLES: list[Frozen] = [
     CALL,
     run.RunSettings(config={"model": "m"}, tool_output_format="str", approval_timeout_seconds=5.0),
     run.GuardrailView(kind="tool_input", source="tool", index=0, name="calm", agent="Support", output_info={"a": 1}),
+    run.KeptView(conversation_id="conv_1", began_after="resp_0"),
     definition.GuardrailDefinition(name="calm", parallel=True),
     definition.RunRules(hooks=("on_agent_start",), max_parallel_tools=2),
     definition.AgentToolDefinition(agent="Support", on_failure="raise"),
@@ -125,7 +126,7 @@ SAMPLES: list[Frozen] = [
     ),
 ]
 DECISIONS = (messages.DecisionMessage, messages.UpdateMessage)
-MODULES = [definition, run, said, sealing, steps, messages]
+MODULES = [definition, run, said, sealing, steps, messages, tokens]
 BY_NAME = {type(sample).__name__: sample for sample in SAMPLES}
 
 
@@ -208,20 +209,26 @@ def test_an_update_says_approve_or_reject(verb: Any) -> None:
 
 @pytest.mark.parametrize("requests", [0, 1, 7])
 def test_tokens_are_the_totals_of_a_usage_without_its_zeros(requests: int) -> None:
-    tokens = run.Tokens(**{name: value for name, value in {"requests": requests, "input": 10}.items() if value})
-    again = run.Tokens.of(tokens.usage())
-    assert again == tokens
-    assert again.model_fields_set == tokens.model_fields_set
+    told = tokens.Tokens(**{name: value for name, value in {"requests": requests, "input": 10}.items() if value})
+    again = tokens.Tokens.of(told.usage())
+    assert again == told
+    assert again.model_fields_set == told.model_fields_set
 
 
 def test_tokens_come_back_as_a_usage() -> None:
-    used = run.Tokens(requests=3, input=10, output=5, cached=4, reasoning=2).usage()
+    used = tokens.Tokens(requests=3, input=10, output=5, cached=4, reasoning=2).usage()
     assert (used.requests, used.total_tokens, used.input_tokens_details.cached_tokens) == (3, 15, 4)
     assert (used.output_tokens_details.reasoning_tokens, used.request_usage_entries) == (2, [])
 
 
+def test_the_usage_of_an_answer_has_an_entry_for_each_attempt() -> None:
+    used = tokens.Tokens(requests=3, input=10, output=5, other=2).usage_of_answer()
+    assert [entry.total_tokens for entry in used.request_usage_entries] == [0, 0, 17]
+    assert tokens.Tokens.of(used) == tokens.Tokens(requests=3, input=10, output=5, other=2)
+
+
 def test_the_tokens_of_one_request_come_back_with_its_entry() -> None:
-    (entry,) = run.Tokens(requests=1, input=10, output=5, cached=4).usage().request_usage_entries
+    (entry,) = tokens.Tokens(requests=1, input=10, output=5, cached=4).usage().request_usage_entries
     assert (entry.total_tokens, entry.input_tokens_details.cached_tokens) == (15, 4)
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from perdure.blobs import DirectoryBlobStore
 from perdure.canonical import canonical, encode
-from perdure.contracts.run import PageEntry, ResponseView, Tokens, TranscriptPage
+from perdure.contracts.run import PageEntry, ResponseView, TranscriptPage
 from perdure.contracts.sealing import seal, seal_but_tail, unsealed
+from perdure.contracts.tokens import Tokens
 from perdure.errors import UserError
 from perdure.limits import MAX_CHUNK_BYTES
 from perdure.transcript import chain

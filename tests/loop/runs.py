@@ -142,7 +142,7 @@ def play(
         if isinstance(step, CallModel):
             frame = state.frame(step.path)
             assert frame is not None
-            played.requests.append([json.loads(entry.data) for entry in frame.shown.entries])
+            played.requests.append([json.loads(entry.data) for entry in frame.requested.entries])
             answer(state, step, outcome(step) or answered(*scripts[frame.agent].pop(0)))
         else:
             answer(state, step, outcome(step) or _good(state, step))

@@ -33,6 +33,7 @@ from perdure.loop.steps import (
 )
 from tests.loop.runs import answered, approve, call, message, open_run, passed, returned, tool
 from tests.loop.test_turns import Report, after, before, beside
+from tests.thoroughness import THOROUGH
 
 NAMES = ["a", "pay", "ask", "transfer_to_b", "transfer_to_a", "fly"]
 ITEMS = st.one_of(
@@ -92,13 +93,13 @@ def check_request(state: LoopState, step: CallModel) -> None:
     """Each call that a model is shown has its output."""
     frame = state.frame(step.path)
     assert frame is not None
-    items = [json.loads(entry.data) for entry in frame.shown.entries]
+    items = [json.loads(entry.data) for entry in frame.requested.entries]
     made = [item["call_id"] for item in items if item.get("type") == "function_call"]
     outputs = [item["call_id"] for item in items if item.get("type") == "function_call_output"]
     assert sorted(made) == sorted(outputs)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=500 if THOROUGH else 50, deadline=None)
 @given(agent=agents(), data=st.data())
 def test_every_run_ends_or_waits_with_a_reason(agent: Agent[Any], data: st.DataObject) -> None:
     state = open_run(agent, max_turns=5)

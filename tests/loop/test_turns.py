@@ -10,12 +10,13 @@ from pydantic import BaseModel
 
 from perdure.agent import Agent
 from perdure.guardrail import GuardrailFunctionOutput, input_guardrail, output_guardrail
-from perdure.loop.records import Failure
+from perdure.loop.records import Failure, Final
 from perdure.loop.steps import CallModel, CallTool, CallUser, CheckGuardrail, Step, StepDeclined, StepFailed
 from perdure.settings import RunConfig
 from tests.loop.runs import (
     answer,
     answered,
+    approve,
     call,
     message,
     open_run,
@@ -120,13 +121,13 @@ def test_blocking_guardrails_come_before_the_model_and_the_others_beside_it() ->
     assert first.id == "guardrail.input.agent.1"
     assert isinstance(first, CheckGuardrail)
     answer(state, first, passed(first))
-    assert [step.id for step in steps(state)] == ["guardrail.input.agent.0", "model.1"]
+    assert [step.id for step in steps(state)] == ["model.1", "guardrail.input.agent.0"]
 
 
 @pytest.mark.parametrize("trips", [True, False])
 def test_an_answer_is_held_until_the_guardrails_beside_it_have_passed(trips: bool) -> None:
     state = open_run(Agent(name="A", tools=[tool("a")], input_guardrails=[beside]))
-    guardrail, model = steps(state)
+    model, guardrail = steps(state)
     answer(state, model, answered(call("a")))
     assert [step.id for step in steps(state)] == ["guardrail.input.agent.0"]
     assert isinstance(guardrail, CheckGuardrail)
@@ -181,6 +182,29 @@ def test_a_function_may_say_what_follows_a_tool() -> None:
     agent = Agent[Any](name="A", tools=[tool("a")], tool_use_behavior=lambda context, results: None)
     played = play(open_run(agent), {"A": [[call("a")], [message("again")]]})
     assert played.ids == ["model.1", "tool.1.0", "call.1.tool_use_behavior", "model.2"]
+
+
+def test_what_ran_while_another_call_waited_may_end_the_run() -> None:
+    tools = [tool("a"), tool("b", needs_approval=True)]
+    state = open_run(Agent(name="A", tools=tools, tool_use_behavior="stop_on_first_tool"))
+    answer(state, steps(state)[0], answered(call("a"), call("b")))
+    (step,) = steps(state)
+    assert isinstance(step, CallTool)
+    answer(state, step, returned(state, step, "first"))
+    approve(state, "1.1", yes=False)
+    assert state.root.final == Final(text="first")
+
+
+def test_the_outputs_of_unknown_tools_come_last() -> None:
+    config = RunConfig(tool_not_found_behavior="return_error_to_model")
+    played = play(open_run(Agent(name="A", tools=[tool("a")]), config), {"A": [[call("x"), call("a")], [message("y")]]})
+    outputs = [json.loads(entry.data) for entry in played.state.root.record.entries if entry.kind == "output"]
+    assert [output["output"] for output in outputs] == ["done", "Tool 'x' not found."]
+
+
+def test_a_refusal_without_words_is_none() -> None:
+    refusal = {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": ""}]}
+    assert play(open_run(Agent(name="A")), {"A": [[refusal]]}).final == ""
 
 
 def test_no_more_tools_run_at_once_than_the_limit_allows() -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from openai.types.responses import ResponseFunctionToolCall
 
+from perdure.agent import Agent
 from perdure.context import AgentHookContext, RunContextWrapper, ToolContext
+from perdure.errors import UserError
+from perdure.items import ToolApprovalItem
 from perdure.usage import Usage
 
 KINDS = [RunContextWrapper, AgentHookContext, ToolContext]
@@ -43,3 +47,27 @@ def test_a_tool_context_takes_the_call_by_position() -> None:
 
 def test_a_tool_context_takes_the_turns_input_by_name() -> None:
     assert ToolContext(None, turn_input=[{"role": "user"}]).turn_input == [{"role": "user"}]
+
+
+def test_a_tool_context_has_the_call_as_openais_object() -> None:
+    call = {"type": "function_call", "call_id": "c1", "name": "refund", "arguments": "{}"}
+    made = ToolContext(None, Usage(), "refund", "c1", "{}", call)
+    assert isinstance(made.tool_call, ResponseFunctionToolCall)
+    assert (made.tool_call.call_id, made.tool_call.arguments) == ("c1", "{}")
+    assert made.tool_call is made.tool_call
+    assert ToolContext(None).tool_call is None
+
+
+def test_a_tools_qualified_name_has_its_namespace() -> None:
+    assert ToolContext(None, tool_name="refund").qualified_tool_name == "refund"
+    assert ToolContext(None, tool_name="refund", tool_namespace="shop").qualified_tool_name == "shop.refund"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_context_decides_nothing_and_says_who_does(kind: type[Any]) -> None:
+    item = ToolApprovalItem(Agent(name="A"), {"name": "pay", "call_id": "c1"}, id="1.0", digest="abc")
+    for decide in (kind(None).approve_tool, kind(None).reject_tool):
+        with pytest.raises(UserError, match=r"RunState\.approve"):
+            decide(item)
+    with pytest.raises(UserError, match=r"RunState\.approve"):
+        kind(None).is_tool_approved("pay", "c1")

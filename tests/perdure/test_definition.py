@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import agents
 import pytest
 
 from perdure.agent import Agent
 from perdure.context import RunContextWrapper
 from perdure.contracts.converter import data_converter
 from perdure.definition import AgentDefinition, Snapshot, ToolDefinition
-from perdure.hosted_tools import WebSearchTool
+from perdure.errors import UserError
+from perdure.hosted_tools import HostedMCPTool, WebSearchTool
+from perdure.models import MultiProvider
 from perdure.settings import ModelSettings, RunConfig
 from perdure.snapshot import Member, define_agent, snapshot
 from perdure.snapshot import define_tool as define_tool_of
 from perdure.testing import ScriptedModel
 from perdure.tool import FunctionTool, Tool, function_tool
+
+SERVER: Any = {"type": "mcp", "server_label": "docs", "require_approval": "never"}
 
 
 async def body(order: str) -> str:
@@ -170,6 +175,32 @@ def test_of_two_tools_with_one_name_the_last_one_counts() -> None:
     assert [tool.wire["description"] for tool in definition.tools] == ["last"]
 
 
+def test_of_two_handoffs_with_one_name_the_last_one_counts_and_a_warning_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    described = [Agent[Any](name="B", handoff_description=text) for text in ("first", "last")]
+    definition = defined(agent(handoffs=described))
+    assert ["last" in handoff.wire["description"] for handoff in definition.handoffs] == [True]
+    assert "several tools or handoffs named transfer_to_b" in caplog.text
+
+
+def test_names_that_tools_and_handoffs_share_may_be_refused() -> None:
+    config = RunConfig(tool_name_collision_policy="error")
+    for fields in (
+        {"tools": [made(), made()]},
+        {"handoffs": [Agent[Any](name="B"), Agent[Any](name="B")]},
+        {"handoffs": [Agent[Any](name="B")], "tools": [made(name_override="transfer_to_b")]},
+    ):
+        with pytest.raises(UserError, match="rename all but one of each"):
+            defined(agent(**fields), config)
+
+
+def test_a_shared_name_is_refused_where_a_function_says_whether_the_last_one_is_offered() -> None:
+    assert len(defined(agent(tools=[made(is_enabled=rule), made()])).tools) == 1
+    with pytest.raises(UserError, match="a function says whether the last one is offered"):
+        defined(agent(tools=[made(), made(is_enabled=rule)]))
+
+
 def test_a_tool_of_the_provider_is_offered_but_cannot_be_dispatched() -> None:
     definition = defined(agent(tools=[WebSearchTool()]))
     assert (definition.tools[0].hosted, definition.tools[0].wire["type"]) == (True, "web_search")
@@ -200,3 +231,45 @@ def test_the_runs_configuration_goes_before_the_agents() -> None:
 def test_a_definition_of_a_later_version_is_read_as_far_as_it_is_known() -> None:
     definition = AgentDefinition.model_validate({"name": "Support", "of_tomorrow": 1})
     assert definition == AgentDefinition(name="Support")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("mcp_servers", [object()], "sets mcp_servers, which this version"),
+        ("mcp_config", {"x": 1}, "sets mcp_config, which this version"),
+        ("tools", [HostedMCPTool({**SERVER, "require_approval": "always"})], '"require_approval": "never"'),
+        ("tools", [HostedMCPTool(SERVER, on_approval_request=body)], '"require_approval": "never"'),
+        ("tools", [body], "among its tools, of type function"),
+        ("tools", [agents.WebSearchTool()], "from perdure import WebSearchTool"),
+        ("input_guardrails", [body], "among its input_guardrails, of type function"),
+        ("output_guardrails", [5], "among its output_guardrails, of type int"),
+        ("handoffs", [5], "among its handoffs, of type int"),
+        ("handoffs", [agents.Agent(name="B")], "from perdure import Agent"),
+        ("tool_use_behavior", {"stop_at_tools": ["look"]}, "stop_at_tool_names"),
+    ],
+)
+def test_what_an_agent_cannot_use_is_refused_wherever_it_comes_from(field: str, value: Any, said: str) -> None:
+    other = Agent[Any](name="Other")
+    setattr(other, field, value)
+    for start in (other, agent(handoffs=[other]), agent(tools=[other.as_tool("other", "Other.")])):
+        with pytest.raises(UserError, match=said):
+            snapshot(start, RunConfig())
+
+
+def test_a_function_tool_of_the_agents_sdk_is_refused_with_what_to_change() -> None:
+    tool: Any = agents.function_tool(body)
+    with pytest.raises(UserError, match="from perdure import FunctionTool"):
+        snapshot(agent(tools=[tool]), RunConfig())
+
+
+def test_what_a_run_cannot_use_is_refused() -> None:
+    guardrails: Any = [body]
+    with pytest.raises(UserError, match="among its input_guardrails, of type function"):
+        snapshot(agent(), RunConfig(input_guardrails=guardrails))
+
+
+def test_a_definition_has_what_the_runs_provider_says_in_plain_values() -> None:
+    config = RunConfig(model_provider=MultiProvider(openai_use_responses=False, openai_api_key="secret"))
+    assert defined(agent(), config).provider == {"openai_use_responses": False}
+    assert defined(agent()).provider is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from types import SimpleNamespace
 from typing import Any, get_args
 
@@ -9,12 +10,13 @@ import pytest
 from openai.types.responses import ResponseOutputMessage
 
 from perdure.agent import Agent
+from perdure.errors import AgentsException
+from perdure.item_helpers import ItemHelpers
 from perdure.items import (
     CompactionItem,
     HandoffCallItem,
     HandoffOutputItem,
     InputItem,
-    ItemHelpers,
     MCPApprovalRequestItem,
     MCPApprovalResponseItem,
     MCPListToolsItem,
@@ -257,3 +259,21 @@ def test_an_output_is_text_or_parts_as_the_agents_sdk_has_it(output: Any) -> Non
 def test_an_output_answers_a_call_given_as_json_or_object(made: Any) -> None:
     expected = {"call_id": "c1", "output": "5", "type": "function_call_output"}
     assert ItemHelpers.tool_call_output_item(made, 5) == expected
+
+
+def test_an_approval_says_where_its_tool_comes_from_as_far_as_it_is_known() -> None:
+    item = ToolApprovalItem(AGENT, CALL, id="2.0", digest="abc")
+    assert (item.tool_namespace, item.qualified_name, item.tool_origin) == (None, "look", None)
+    item = ToolApprovalItem(AGENT, {**CALL, "namespace": "shop"}, id="2.0", digest="abc")
+    assert (item.tool_namespace, item.qualified_name) == ("shop", "shop.look")
+
+
+def test_an_approval_is_no_input() -> None:
+    with pytest.raises(AgentsException, match="cannot be converted to an input item"):
+        ToolApprovalItem(AGENT, CALL, id="2.0", digest="abc").to_input_item()
+
+
+@pytest.mark.parametrize("kind", get_args(RunItem))
+def test_a_type_checker_can_tell_the_class_by_the_type(kind: Any) -> None:
+    (declared,) = get_args(inspect.get_annotations(kind, eval_str=True)["type"])
+    assert get_args(declared) == (kind.type,)

@@ -11,7 +11,7 @@ import pytest
 from openai.types.shared import Reasoning
 
 from perdure.errors import UserError
-from perdure.model_settings import MCPToolChoice, ModelSettings
+from perdure.model_settings import MCPToolChoice, ModelSettings, as_fixed
 from perdure.retry import ModelRetryBackoffSettings, ModelRetrySettings
 
 
@@ -77,7 +77,7 @@ def test_settings_of_a_later_version_are_read_as_far_as_they_are_known() -> None
 
 def test_a_mapping_with_an_unknown_name_is_no_settings() -> None:
     assert ModelSettings.of({"top_p": 0.1}) == ModelSettings(top_p=0.1)
-    with pytest.raises(UserError, match="temprature"):
+    with pytest.raises(TypeError, match="temprature"):
         ModelSettings.of({"temprature": 0.1})
 
 
@@ -85,3 +85,16 @@ def test_a_mapping_with_an_unknown_name_is_no_settings() -> None:
 def test_a_timeout_is_above_zero_and_ends(seconds: float) -> None:
     with pytest.raises(UserError, match="timeout is"):
         ModelSettings(timeout=seconds)
+
+
+def test_a_model_is_given_the_programs_own_settings_if_they_are_what_the_run_fixed() -> None:
+    live = ModelSettings(tool_choice=MCPToolChoice("shop", "pay"), reasoning=Reasoning(effort="low"), top_p=0.5)
+    given = as_fixed(live, live.to_json())
+    assert given == live
+    assert given is not live
+
+
+def test_settings_that_were_deployed_since_are_not_those_of_the_run() -> None:
+    then = ModelSettings(tool_choice=MCPToolChoice("shop", "pay"), reasoning=Reasoning(effort="low"))
+    assert as_fixed(ModelSettings(top_p=0.5), then.to_json()) == then
+    assert as_fixed(ModelSettings(), {"tool_choice": "auto"}) == ModelSettings(tool_choice="auto")

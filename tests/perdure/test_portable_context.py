@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from perdure.canonical import encode
 from perdure.errors import ContextNotPortableError
-from perdure.portable_context import changed_fields, context_state, open_context, update_context
+from perdure.portable_context import REMOVED, changed_fields, context_state, open_context, update_context
 
 if TYPE_CHECKING:
     from decimal import Decimal as OnlyForTheChecker
@@ -200,6 +200,17 @@ def test_an_update_of_a_dict_keeps_what_it_does_not_name() -> None:
     context: dict[str, Any] = {"a": 1, "b": 2, "_db": "kept"}
     update_context(context, {"a": 5, "c": 6})
     assert context == {"a": 5, "b": 2, "c": 6, "_db": "kept"}
+
+
+def test_a_key_that_was_taken_out_of_a_dict_is_told_and_taken_out_elsewhere() -> None:
+    assert changed_fields({"a": 1, "b": 2}, {"a": 1, "_db": Resource()}) == {"b": REMOVED}
+    context: dict[str, Any] = {"a": 1, "b": 2, "_db": "kept"}
+    update_context(context, {"b": REMOVED, "c": REMOVED})
+    assert context == {"a": 1, "_db": "kept"}
+
+
+def test_a_dict_is_opened_without_keys_that_its_state_has_no_more() -> None:
+    assert open_context({"a": 1, "b": 2, "_db": "kept"}, {"a": 1}) == {"a": 1, "_db": "kept"}
 
 
 def test_an_updated_context_shares_nothing_with_the_state() -> None:

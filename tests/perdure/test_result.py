@@ -44,6 +44,12 @@ def test_both_modes_of_the_input_list_are_the_same_where_nothing_was_rewritten()
     assert outcome.to_input_list(mode="normalized") == outcome.to_input_list(mode="preserve_all")
 
 
+def test_an_unknown_mode_of_the_input_list_is_refused() -> None:
+    mode: Any = "bogus"
+    with pytest.raises(ValueError, match="Unsupported to_input_list mode: bogus"):
+        result().to_input_list(mode=mode)
+
+
 def test_the_input_list_may_be_changed() -> None:
     given = [{"role": "user", "content": "hi"}]
     outcome = result(given)
@@ -109,6 +115,11 @@ def test_what_the_model_got_is_the_normalized_input_list() -> None:
     outcome = result(items=[run_item(AGENT, CALL)], source=ResultSource(model_input=[OUTPUT]))
     assert outcome.to_input_list(mode="normalized") == [OUTPUT]
     assert outcome.to_input_list()[1:] == [CALL]
+
+
+def test_what_nested_history_keeps_in_the_input_is_not_said_again() -> None:
+    said = [run_item(AGENT, CALL), run_item(AGENT, CALL)]
+    assert result(items=said, source=ResultSource(nested=[CALL])).to_input_list()[1:] == [CALL]
 
 
 def test_a_state_names_the_run_and_its_interruptions() -> None:

@@ -13,13 +13,14 @@ from perdure.errors import UserError
 from perdure.model_input import CallModelData, ModelInputData, filter_model_input
 from perdure.model_settings import ModelSettings
 from perdure.models.multi_provider import MultiProvider
-from perdure.run_config import RunConfig, ToolErrorFormatterArgs, ToolExecutionConfig
+from perdure.run_config import RunConfig, ToolExecutionConfig
+from perdure.tool_errors import ToolErrorFormatterArgs
 
-OURS = ["tool_output_format", "approval_timeout_seconds"]
+OURS = ["tool_output_format", "approval_timeout_seconds", "history_events"]
 DATA = CallModelData(ModelInputData([{"role": "user", "content": "hi"}], "Be kind."), Agent(name="A"), None)
 
 
-def test_the_settings_are_those_of_the_agents_sdk_and_two_more() -> None:
+def test_the_settings_are_those_of_the_agents_sdk_and_three_more() -> None:
     ours = {field.name: field.default for field in dataclasses.fields(RunConfig)}
     theirs = {field.name: field.default for field in dataclasses.fields(agents.RunConfig)}
     assert list(ours) == [*theirs, *OURS]
@@ -58,7 +59,9 @@ def test_an_unknown_setting_is_refused_as_in_the_agents_sdk() -> None:
         RunConfig.of({"model": "m", "bad": 1})
 
 
-@pytest.mark.parametrize("name", ["sandbox", "session_input_callback", "session_settings"])
+@pytest.mark.parametrize(
+    "name", ["output_guardrail_blocked_message", "sandbox", "session_input_callback", "session_settings"]
+)
 def test_what_this_version_does_not_have_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=name):
         RunConfig(**{name: object()})
@@ -109,3 +112,17 @@ async def test_a_filter_may_be_sync_or_async() -> None:
 async def test_a_filter_that_returns_something_else_is_refused(returned: Any) -> None:
     with pytest.raises(UserError, match="must return a ModelInputData"):
         await filter_model_input(lambda _: returned, DATA)
+
+
+@pytest.mark.parametrize("field", ["model", "model_provider"])
+@pytest.mark.parametrize("value", [5, agents.MultiProvider()])
+def test_what_is_no_model_and_no_provider_is_refused(field: str, value: Any) -> None:
+    values: dict[str, Any] = {field: value}
+    with pytest.raises(UserError, match=f"{field} is .*, of type"):
+        RunConfig(**values)
+
+
+def test_a_configuration_of_the_agents_sdk_is_refused_with_what_to_change() -> None:
+    config: Any = agents.RunConfig()
+    with pytest.raises(TypeError, match="from perdure import RunConfig"):
+        RunConfig.of(config)

@@ -12,16 +12,21 @@ import pytest
 from perdure import (
     Agent,
     DecisionConflictError,
+    GuardrailFunctionOutput,
     ModelSettings,
+    OutputGuardrailTripwireTriggered,
     RunCancelled,
     RunConfig,
     RunConflictError,
+    RunHooks,
     Runner,
     RunNotFound,
     RunState,
     UserError,
     function_tool,
+    output_guardrail,
 )
+from perdure.client.host import Host
 from perdure.testing import tool_call
 from tests.agents import refund_call, scripted
 
@@ -189,6 +194,99 @@ async def test_a_state_whose_call_was_decided_otherwise_meanwhile_is_a_conflict(
     state.approve(paused.interruptions[0])
     with pytest.raises(DecisionConflictError, match="already rejected by ana"):
         await Runner.run(agent, state)
+
+
+@output_guardrail
+async def judge(context: Any, agent: Any, output: Any) -> GuardrailFunctionOutput:
+    return GuardrailFunctionOutput("no", tripwire_triggered=True)
+
+
+class StartHooks(RunHooks):
+    async def on_agent_start(self, context: Any, agent: Any) -> None:
+        pass
+
+
+OTHERS: list[tuple[str, dict[str, Any]]] = [
+    ("run_config.output_guardrails", {"run_config": RunConfig(output_guardrails=[judge])}),
+    ("run_config.tool_error_formatter", {"run_config": {"tool_error_formatter": lambda given: "no"}}),
+    ("run_config.model_settings", {"run_config": {"model_settings": {"temperature": 0.5}}}),
+    ("run_config.model", {"run_config": {"model": "another"}}),
+    ("run_config.tool_output_format", {"run_config": {"tool_output_format": "str"}}),
+    ("hooks", {"hooks": StartHooks()}),
+    ("error_handlers", {"error_handlers": {"max_turns": lambda given: None}}),
+]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize(("name", "options"), OTHERS, ids=[name for name, _ in OTHERS])
+async def test_an_option_that_a_run_was_not_started_with_is_refused_beside_its_state(
+    name: str, options: dict[str, Any], elsewhere: bool
+) -> None:
+    agent = scripted(refund_call(), "done")
+    paused = await Runner.run(agent, "go")
+    if elsewhere:  # as in another process, which has not what the run was started with
+        Host.current().served.take_back(paused.run_id)
+    state = await RunState.from_json(agent, paused.to_state().to_json())
+    state.approve(state.get_interruptions()[0])
+    with pytest.raises(UserError, match=f"other than its own: {name}. Leave that out"):
+        await Runner.run(agent, state, **options)
+    assert (await Runner.run(agent, state)).final_output == "done"
+    with pytest.raises(UserError, match=f"other than its own: {name}."):
+        await Runner.run(agent, state, **options)
+
+
+async def test_the_options_that_a_run_was_started_with_are_fine_beside_its_state() -> None:
+    options: dict[str, Any] = {
+        "hooks": StartHooks(),
+        "error_handlers": {"max_turns": lambda given: None},
+        "run_config": RunConfig(
+            model_settings=ModelSettings(temperature=0.5, extra_args={"a": 1}),
+            tool_output_format="str",
+            tool_error_formatter=lambda given: "no",
+        ),
+    }
+    agent = scripted(refund_call(), "done")
+    paused = await Runner.run(agent, "go", **options)
+    state = paused.to_state()
+    state.approve(paused.interruptions[0])
+    assert (await Runner.run(agent, state, **options)).final_output == "done"
+
+
+async def test_a_new_run_from_a_state_takes_the_options_that_come_with_it() -> None:
+    agent = scripted(refund_call(), "done")
+    paused = await Runner.run(agent, "go", run_id=fresh_id())
+    run = await Runner.get(paused.run_id)
+    await run.cancel()
+    with pytest.raises(RunCancelled):
+        await run.result()
+    state = paused.to_state()
+    state.approve(paused.interruptions[0])
+    with pytest.raises(OutputGuardrailTripwireTriggered):
+        await Runner.run(agent, state, run_config=RunConfig(output_guardrails=[judge]))
+
+
+async def test_the_limit_is_the_runs_own_after_a_wait_and_wherever_it_is_found() -> None:
+    agent = scripted(refund_call(), "done")
+    paused = await Runner.run(agent, "go", max_turns=4)
+    state = paused.to_state()
+    state.approve(paused.interruptions[0])
+    resumed = await Runner.run(agent, state)
+    found = await (await Runner.get(paused.run_id)).result()
+    assert [each.max_turns for each in (paused, resumed, found)] == [4, 4, 4]
+
+
+async def test_an_item_of_another_run_decides_nothing_though_its_call_is_alike() -> None:
+    agent = scripted(refund_call(call_id="c"), refund_call(call_id="c"))
+    paused, other = [await Runner.run(scripted(refund_call(call_id="c")), "go") for _ in range(2)]
+    assert paused.interruptions[0].digest == other.interruptions[0].digest
+    with pytest.raises(UserError, match=f"waits in run {other.run_id!r}"):
+        paused.to_state().approve(other.interruptions[0])
+    state = await RunState.from_json(agent, paused.to_state().to_json())
+    with pytest.raises(UserError, match=f"waits in run {other.run_id!r}"):
+        state.reject(other.interruptions[0])
+    with pytest.raises(UserError, match=f"waits in run {other.run_id!r}"):
+        await (await Runner.get(paused.run_id)).approve(other.interruptions[0])
+    state.approve(paused.interruptions[0])
 
 
 async def test_a_state_that_was_resumed_already_has_the_outcome_and_runs_nothing_again() -> None:

@@ -60,14 +60,43 @@ def test_the_last_draft_about_a_call_wins() -> None:
     assert state.drafts == {"1.0": DraftDecision(True, "abc")}
 
 
+def test_a_draft_is_about_calls_of_its_own_run() -> None:
+    state = draft(waiting("1.0"))
+    other = ToolApprovalItem(AGENT, waiting("1.0").data, id="1.0", digest="abc", run_id="run-2")
+    for decide in (state.approve, state.reject):
+        with pytest.raises(UserError, match=r"waits in run 'run-2', not in run 'run-1'"):
+            decide(other)
+    assert state.drafts == {}
+
+
+def test_nothing_can_be_added_to_a_state_yet() -> None:
+    state = draft(waiting("1.0"))
+    with pytest.raises(UserError, match=r"cannot add input to run 'run-1'.*rejection_message"):
+        state.add_input("and a bag")
+    state.clear_pending_input()
+    assert state.pending_input == []
+
+
 def test_a_draft_may_hold_for_later_calls() -> None:
     first, second = waiting("1.0"), waiting("1.1")
     state = draft(first, second)
     state.approve(first, always_approve=True)
-    state.reject(second, always_reject=True, rejection_message="never")
+    state.reject(second, rejection_message="not this one")
     assert state.drafts == {
         "1.0": DraftDecision(True, "abc", always=True),
+        "1.1": DraftDecision(False, "abc", reason="not this one"),
+    }
+
+
+def test_a_draft_for_always_is_the_last_one_about_all_calls_of_the_tool_that_wait_beside_it() -> None:
+    first, second, inside = waiting("1.0"), waiting("1.1"), waiting("1.2/1.0")
+    state = draft(first, second, inside)
+    for item in (first, inside):
+        state.approve(item, always_approve=True)
+    state.reject(second, always_reject=True, rejection_message="never")
+    assert state.drafts == {
         "1.1": DraftDecision(False, "abc", always=True, reason="never"),
+        "1.2/1.0": DraftDecision(True, "abc", always=True),
     }
 
 

@@ -12,8 +12,10 @@ import pytest
 
 from perdure.context import RunContextWrapper, ToolContext
 from perdure.errors import AgentsException, ModelBehaviorError, ToolTimeoutError, UserError
+from perdure.settings import RunConfig
 from perdure.tool import FunctionTool, function_tool
 from perdure.tool_call import ToolCancelledError, default_tool_error_function, invoke_function_tool
+from perdure.tool_errors import ToolErrorFormatterArgs
 
 FAILED = "An error occurred while running the tool. Please try again. Error: "
 
@@ -203,6 +205,22 @@ async def test_a_failure_function_that_raises_ends_the_run() -> None:
 
     with pytest.raises(UserError, match="Error running tool boom: 'broken'"):
         await run(function_tool(boom, failure_error_function=broken))
+
+
+async def test_a_failure_function_without_words_lets_the_error_pass() -> None:
+    with pytest.raises(UserError, match="Error running tool boom: boom"):
+        await run(function_tool(boom, failure_error_function=lambda context, error: None))
+
+
+async def test_the_runs_formatter_words_a_failure_that_has_the_default_text() -> None:
+    def words(args: ToolErrorFormatterArgs[Any]) -> str:
+        return f"{args.kind} of {args.tool_name}: {args.error}"
+
+    ctx = context()
+    ctx.run_config = RunConfig(tool_error_formatter=words)
+    own = function_tool(boom, failure_error_function=lambda context, error: "own words")
+    assert await invoke_function_tool(function_tool(boom), ctx, "{}") == "tool_exception of t: boom"
+    assert await invoke_function_tool(own, ctx, "{}") == "own words"
 
 
 async def test_a_tool_that_takes_too_long_tells_the_model() -> None:

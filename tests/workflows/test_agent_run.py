@@ -7,9 +7,11 @@ import time
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from perdure import (
     Agent,
+    GuardrailFunctionOutput,
     MaxTurnsExceeded,
     MessageOutputItem,
     ModelBehaviorError,
@@ -24,11 +26,10 @@ from perdure import (
     ToolContext,
     UserError,
     function_tool,
+    output_guardrail,
 )
 from perdure.testing import ScriptedModel, tool_call
 from tests.agents import add, refund, refund_call, scripted
-
-pytestmark = pytest.mark.usefixtures("cache")
 
 
 def outputs(result: Any) -> list[Any]:
@@ -171,14 +172,42 @@ async def test_a_tool_that_blocks_its_loop_runs_once() -> None:
     assert (outputs(result), len(runs)) == (["done"], 1)
 
 
-async def test_what_is_not_json_is_an_error_for_the_model() -> None:
+async def test_what_is_not_json_reaches_the_model_as_its_text() -> None:
     @function_tool
     def odd() -> object:
         """Return what cannot travel."""
         return object()
 
     result = await Runner.run(scripted(tool_call("odd", {}), "ok", tools=[odd]), "go")
-    assert "tool odd returned a object, which is not JSON" in outputs(result)[0]
+    assert outputs(result)[0].startswith("<object object at")
+
+
+class Weather(BaseModel):
+    degrees: int
+
+
+async def test_what_a_tool_made_of_the_output_type_is_an_object_of_it() -> None:
+    judged: list[Any] = []
+
+    @function_tool
+    def measure() -> Weather:
+        """Measure."""
+        return Weather(degrees=3)
+
+    @output_guardrail
+    def judge(context: Any, agent: Any, output: Any) -> GuardrailFunctionOutput:
+        judged.append(output)
+        return GuardrailFunctionOutput(None, tripwire_triggered=False)
+
+    agent = scripted(
+        tool_call("measure", {}),
+        tools=[measure],
+        tool_use_behavior="stop_on_first_tool",
+        output_type=Weather,
+        output_guardrails=[judge],
+    )
+    result = await Runner.run(agent, "go")
+    assert [result.final_output, *judged] == [Weather(degrees=3)] * 2
 
 
 @pytest.mark.parametrize(

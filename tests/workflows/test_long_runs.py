@@ -26,7 +26,7 @@ from perdure.testing import ScriptedModel, message, tool_call
 from tests.agents import add, refund_call, scripted
 
 SHORT = 20  # events; a turn with a call makes 12
-TURNS = 8
+TURNS = 6
 
 
 def transfer(name: str) -> dict[str, Any]:

@@ -14,8 +14,6 @@ from perdure import DecisionConflictError, Run, Runner
 from perdure.client.host import Host
 from tests.agents import refund_call, scripted
 
-pytestmark = pytest.mark.usefixtures("cache")
-
 
 async def waiting_run(*calls: Any) -> tuple[Run, WorkflowHandle[Any, Any]]:
     """A run whose calls wait for approval, and Temporal's own handle on it."""

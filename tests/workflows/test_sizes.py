@@ -12,8 +12,6 @@ from perdure.limits import MAX_ITEM_BYTES
 from perdure.testing import ScriptedModel, tool_call
 from tests.agents import scripted
 
-pytestmark = pytest.mark.usefixtures("cache")
-
 
 async def history_bytes(run_id: str) -> int:
     host = Host.current()

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from perdure.agent import Agent
-from perdure.contracts.run import PageRequest, Tokens
+from perdure.contracts.run import PageRequest
+from perdure.contracts.tokens import Tokens
 from perdure.loop.decisions import decide
 from perdure.loop.records import Decision, Failure
 from perdure.loop.settle import settle

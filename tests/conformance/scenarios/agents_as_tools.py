@@ -267,3 +267,19 @@ async def two_inner_pauses(sdk: Any, bench: Any) -> Any:
     third = await bench.approve_all(agent, second)
     bench.expect(lambda: bench.log.lines == ["tool pay two", "tool pay one"])
     return [first, second, third]
+
+
+@scenario("what an output extractor is told of its call", 140, final="done", requests=4, ordered=False)
+async def extractor_is_told(sdk: Any, bench: Any) -> Any:
+    async def extract(result: Any) -> str:
+        invocation = result.agent_tool_invocation
+        bench.log(invocation.tool_name, invocation.tool_call_id, invocation.tool_arguments, repr(result.input))
+        return "told"
+
+    given = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
+    inner = bench.agent("Inner")
+    ask = inner.as_tool("ask", "Asks.", custom_output_extractor=extract)
+    other = inner.as_tool("other", "Asks.", custom_output_extractor=extract, input_builder=lambda options: given)
+    bench.script([call("ask", input="q"), call("other", input="r")], "one", "two", "done")
+    result = await bench.run(bench.agent(tools=[ask, other]))
+    return [result, str(result.agent_tool_invocation)]

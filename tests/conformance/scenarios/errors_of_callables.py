@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.conformance.answers import Failure, call, transfer
+from tests.conformance.answers import Failure, call, say, transfer
 from tests.conformance.registry import scenario
 
 
@@ -139,3 +139,59 @@ async def who_carries_run_data(sdk: Any, bench: Any) -> Any:
     own = await bench.raised(bench.run(bench.agent()))
     bench.expect(lambda: not hasattr(foreign, "run_data") and own.run_data is not None)
     return [foreign, own]
+
+
+@scenario("each hook of two agents that raises", 19, 61, ordered=False)
+async def each_hook_raises(sdk: Any, bench: Any) -> Any:
+    runs = []
+    for event in ("start", "llm_start", "llm_end", "end", "handoff", "tool_start"):
+        for owner in ("run", "agent"):
+            model = bench.lane(f"{event} of {owner}", call("t"), [say("x"), transfer("B")], "end")
+            of_run, of_agent = (event, None) if owner == "run" else (None, event)
+            second = bench.agent("B", model=model, hooks=bench.agent_hooks("B", error_in=of_agent))
+            hooks = bench.agent_hooks("A", error_in=of_agent)
+            agent = bench.agent(model=model, tools=[bench.tool("t")], handoffs=[second], hooks=hooks)
+            runs.append(bench.run(agent, hooks=bench.run_hooks(error_in=of_run)))
+    found = await bench.all_ended(runs)
+    expected = ["HookError"] * 10 + ["UserError"] * 2
+    bench.expect(lambda: [type(each).__name__ for each in found] == expected)
+    return found
+
+
+@scenario("instructions of the next agent that raise", 19, raises="Mine", requests=1)
+async def next_instructions_raise(sdk: Any, bench: Any) -> Any:
+    bench.script([say("x"), transfer("B")], "never")
+    return await bench.run(bench.agent(handoffs=[bench.agent("B", instructions=lambda context, agent: _fail())]))
+
+
+@scenario("exceptions of the SDK in callables", 19)
+async def sdk_errors(sdk: Any, bench: Any) -> Any:
+    def fail(*_: Any) -> Any:
+        raise sdk.UserError("mine")
+
+    agents = {
+        "instructions": {"instructions": lambda context, agent: fail()},
+        "enabled": {"tools": [bench.tool("t", is_enabled=lambda context, agent: fail())]},
+        "handoff": {"handoffs": [sdk.handoff(bench.agent("B"), on_handoff=lambda context: fail())]},
+        "filter": {"handoffs": [sdk.handoff(bench.agent("B"), input_filter=fail)]},
+    }
+    found = []
+    for name, fields in agents.items():
+        model = bench.lane(name, transfer("B"), "never")
+        found.append(await bench.raised(bench.run(bench.agent(model=model, **fields))))
+    bench.expect(lambda: all(isinstance(each, sdk.UserError) for each in found))
+    return found
+
+
+@scenario("switches and mappers that raise", 19, 76, 83)
+async def switches_and_mappers_raise(sdk: Any, bench: Any) -> Any:
+    bench.script(transfer("B"), transfer("B"))
+    off = bench.agent(handoffs=[sdk.handoff(bench.agent("B"), is_enabled=lambda context, agent: _fail())])
+    arity = bench.agent(tools=[bench.tool("t", is_enabled=lambda: True)])
+    found = [await bench.raised(bench.run(agent)) for agent in (off, arity)]
+    for mapper in (_fail, lambda transcript: None):
+        config = {"nest_handoff_history": True, "handoff_history_mapper": mapper}
+        found.append(await bench.raised(bench.run(bench.agent(handoffs=[bench.agent("B")]), config=config)))
+    names = [type(each).__name__ for each in found]
+    bench.expect(lambda: names == ["Mine", "TypeError", "Mine", "TypeError"])
+    return names

@@ -8,6 +8,8 @@ from typing import Any
 from tests.conformance.answers import call, say, think, transfer
 from tests.conformance.registry import scenario
 
+NEST = {"nest_handoff_history": True}
+
 
 def _without_tools(data: Any) -> Any:
     kept = ("message_output_item", "reasoning_item")
@@ -188,3 +190,101 @@ async def nesting_with_server_managed(sdk: Any, bench: Any) -> Any:
     bench.script(call("t"), transfer("B"), "from B")
     agent = bench.agent(tools=[bench.tool("t")], handoffs=[bench.agent("B")])
     return await bench.run(agent, conversation_id="conv_1", config={"nest_handoff_history": True})
+
+
+@scenario("nested history of input of all kinds", 81, 82, final="from B", requests=2)
+async def nested_input(sdk: Any, bench: Any) -> Any:
+    given = [
+        {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "system", "content": "s"},
+        {"role": "user", "content": [{"type": "input_text", "text": "c"}]},
+        {"type": "function_call", "call_id": "c0", "name": "t", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c0", "output": "earlier"},
+    ]  # fmt: skip
+    bench.script([say("over"), transfer("B")], "from B")
+    result = await bench.run(bench.agent(handoffs=[bench.agent("B")]), given, config=NEST)
+    return [result, result.to_input_list(mode="normalized")]
+
+
+@scenario("nested history over three agents that speak", 81, 82, final="from A", requests=6)
+async def nested_over_three(sdk: Any, bench: Any) -> Any:
+    bench.script(
+        [say("hm"), call("t")], [say("to B"), transfer("B")], [think(), call("t")], [say("to C"), transfer("C")],
+        [say("back"), transfer("A")], "from A",
+    )  # fmt: skip
+    tools = [bench.tool("t")]
+    first, second, third = (bench.agent(name, tools=tools) for name in "ABC")
+    first.handoffs, second.handoffs, third.handoffs = [second], [third], [first]
+    result = await bench.run(first, config=NEST)
+    return [result, result.to_input_list(mode="normalized")]
+
+
+@scenario("nested history beside an unknown tool and another handoff", 54, 71, 81, 84, final="from B", requests=3)
+async def nested_beside_others(sdk: Any, bench: Any) -> Any:
+    bench.script(
+        [think(), call("t", "x1")], [say("x"), call("u", "x2"), transfer("B", "x3"), transfer("C", "x4")], "from B"
+    )
+    agent = bench.agent(tools=[bench.tool("t")], handoffs=[bench.agent("B"), bench.agent("C")])
+    result = await bench.run(agent, config={**NEST, "tool_not_found_behavior": "return_error_to_model"})
+    return [result, result.to_input_list(mode="normalized")]
+
+
+@scenario("nested history, then a wait, then the next run", 81, 86, final="again", requests=4)
+async def nested_then_wait(sdk: Any, bench: Any) -> Any:
+    bench.script([say("over"), transfer("B")], [say("may I?"), call("t")], "from B", "again")
+    second = bench.agent("B", tools=[bench.tool("t", needs_approval=True)])
+    agent = bench.agent(handoffs=[second])
+    waiting = await bench.run(agent, config=NEST)
+    result = await bench.approve_all(agent, waiting, config=NEST)
+    more = [*result.to_input_list(), {"role": "user", "content": "more"}]
+    return [waiting, result, await bench.run(second, more, config=NEST)]
+
+
+@scenario("nested history after a wait", 82, 84, 109, final="from B", requests=2)
+async def nested_after_wait(sdk: Any, bench: Any) -> Any:
+    bench.script([say("x"), call("t"), transfer("B")], "from B")
+    agent = bench.agent(tools=[bench.tool("t", needs_approval=True)], handoffs=[bench.agent("B")])
+    return await bench.approve_all(agent, await bench.run(agent, config=NEST), config=NEST)
+
+
+@scenario("what mappers of nested history return", 83)
+async def mapper_results(sdk: Any, bench: Any) -> Any:
+    message = {"role": "user", "content": "mapped"}
+    found = []
+    for place, value in enumerate(((message,), [], [message, message])):
+        model = bench.lane(f"lane{place}", transfer("B"), "from B")
+        config = {**NEST, "handoff_history_mapper": lambda transcript, value=value: value}
+        agent = bench.agent(model=model, handoffs=[bench.agent("B", model=model)])
+        found.append(await bench.ended(bench.run(agent, config=config)))
+    return found
+
+
+@scenario("filters of two handoffs", 79, 80, final="from C", requests=5)
+async def two_filters(sdk: Any, bench: Any) -> Any:
+    def rewrite(data: Any) -> Any:
+        bench.log(type(data.input_history).__name__, len(data.pre_handoff_items), len(data.new_items))
+        rewritten = ({"role": "user", "content": "rewritten"},)
+        return dataclasses.replace(data, input_history=rewritten, pre_handoff_items=data.pre_handoff_items[1:])
+
+    def shorten(data: Any) -> Any:
+        bench.log(len(data.pre_handoff_items), len(data.new_items), data.input_items is None)
+        return dataclasses.replace(data, input_items=data.new_items[-2:])
+
+    bench.script(call("t"), transfer("B"), call("u"), transfer("C"), "from C")
+    to_c = sdk.handoff(bench.agent("C"), input_filter=shorten)
+    second = bench.agent("B", tools=[bench.tool("u")], handoffs=[to_c])
+    agent = bench.agent(tools=[bench.tool("t")], handoffs=[sdk.handoff(second, input_filter=rewrite)])
+    result = await bench.run(agent)
+    return [result, result.to_input_list(mode="normalized")]
+
+
+@scenario("a filter that leaves calls without their outputs", 79, 80, final="from B", requests=3)
+async def calls_without_outputs(sdk: Any, bench: Any) -> Any:
+    def shape(data: Any) -> Any:
+        kept = tuple(item for item in data.pre_handoff_items if item.type != "tool_call_output_item")
+        return dataclasses.replace(data, pre_handoff_items=kept)
+
+    bench.script([think("one"), think("two"), call("t"), say("x")], [say("over"), transfer("B")], "from B")
+    agent = bench.agent(tools=[bench.tool("t")], handoffs=[sdk.handoff(bench.agent("B"), input_filter=shape)])
+    result = await bench.run(agent)
+    bench.expect(lambda: [item.get("type") for item in bench.bodies()[2]["input"]].count("function_call") == 1)
+    return result

@@ -89,8 +89,9 @@ async def completion_order(sdk: Any, bench: Any) -> Any:
     bench.script("done")
     guardrails = [bench.input_guardrail("slow", seconds=1.0), bench.input_guardrail("quick", seconds=0.1)]
     result = await bench.run(bench.agent(input_guardrails=guardrails))
-    bench.expect(lambda: [one.guardrail.name for one in result.input_guardrail_results] == ["quick", "slow"])
-    return result
+    names = [one.guardrail.get_name() for one in result.input_guardrail_results]
+    bench.expect(lambda: names == ["quick", "slow"])
+    return [result, names]
 
 
 @scenario("a blocking guardrail beside a parallel one", 25, final="done", ordered=False)
@@ -176,3 +177,95 @@ async def trip_result(sdk: Any, bench: Any) -> Any:
     error = await bench.raised(bench.run(agent))
     found = error.guardrail_result
     return [found.guardrail.get_name(), found.output.output_info, found.output.tripwire_triggered, error]
+
+
+@scenario("hooks of a final answer that a slow guardrail refuses", 28, raises=TRIPPED, requests=1, ordered=False)
+async def hooks_of_refused_answer(sdk: Any, bench: Any) -> Any:
+    bench.script("too early")
+    agent = bench.agent(input_guardrails=[bench.input_guardrail(trip=True, seconds=0.5)], hooks=bench.agent_hooks())
+    result = bench.run(agent, hooks=bench.run_hooks())
+    try:
+        return await result
+    finally:
+        bench.expect(lambda: "agent:end A 'too early'" in bench.log.lines)
+
+
+@scenario("a slow guardrail trips before an output guardrail would", 28, 39, raises=TRIPPED, requests=1)
+async def before_output_guardrail(sdk: Any, bench: Any) -> Any:
+    bench.script("done")
+    slow = [bench.input_guardrail(trip=True, seconds=0.5)]
+    return await bench.run(bench.agent(input_guardrails=slow, output_guardrails=[bench.output_guardrail(trip=True)]))
+
+
+@scenario("a slow guardrail that raises after a final answer", 34, raises="ValueError", requests=1)
+async def slow_raise_after_final(sdk: Any, bench: Any) -> Any:
+    bench.script("done")
+    return await bench.run(bench.agent(input_guardrails=[bench.input_guardrail(error=ValueError("odd"), seconds=0.5)]))
+
+
+@scenario("a slow guardrail that trips while a call waits", 28, 106, raises=TRIPPED, requests=1)
+async def slow_trip_beside_wait(sdk: Any, bench: Any) -> Any:
+    bench.script(call("t"), "never")
+    guards = [bench.input_guardrail(trip=True, seconds=0.5)]
+    return await bench.run(bench.agent(tools=[bench.tool("t", needs_approval=True)], input_guardrails=guards))
+
+
+@scenario("a slow guardrail that passes while a call waits", 24, 31, 106, final="done", requests=2)
+async def slow_pass_beside_wait(sdk: Any, bench: Any) -> Any:
+    bench.script(call("t"), "done")
+    guards = [bench.input_guardrail(seconds=0.5)]
+    agent = bench.agent(tools=[bench.tool("t", needs_approval=True)], input_guardrails=guards)
+    return await bench.approve_all(agent, await bench.run(agent))
+
+
+@scenario(
+    "the first to trip of the agent's and the run's, beside the model",
+    23,
+    32,
+    33,
+    raises=TRIPPED,
+    requests=1,
+    ordered=False,
+)
+async def first_trip_beside_model(sdk: Any, bench: Any) -> Any:
+    bench.script(said("never", 8.0))
+    own = [bench.input_guardrail("passes", seconds=0.1), bench.input_guardrail("late", seconds=5.0, trip=True)]
+    of_run = [bench.input_guardrail("trips", seconds=0.6, trip=True)]
+    return await bench.run(bench.agent(input_guardrails=own), config={"input_guardrails": of_run})
+
+
+@scenario("a blocking guardrail that raises beside a slow one", 34, raises="ValueError", requests=0)
+async def blocking_raises(sdk: Any, bench: Any) -> Any:
+    bench.script("never")
+    guards = [
+        bench.input_guardrail("slow", seconds=5.0, blocking=True),
+        bench.input_guardrail("raises", error=ValueError("odd"), seconds=0.3, blocking=True),
+        bench.input_guardrail("parallel"),
+    ]
+    return await bench.run(bench.agent(input_guardrails=guards))
+
+
+@scenario("a guardrail that changes the context", 36, 166, final="done", requests=1)
+async def changes_context(sdk: Any, bench: Any) -> Any:
+    async def check(context: Any, agent: Any, value: Any) -> Any:
+        context.context["seen"] = value
+        return sdk.GuardrailFunctionOutput(output_info=None, tripwire_triggered=False)
+
+    def instructions(context: Any, agent: Any) -> str:
+        return f"seen {context.context['seen']}"
+
+    bench.script("done")
+    guards = [sdk.InputGuardrail(guardrail_function=check, run_in_parallel=False)]
+    return await bench.run(bench.agent(instructions=instructions, input_guardrails=guards), context={"seen": ""})
+
+
+@scenario("guardrails that give no verdict", 37)
+async def no_verdict(sdk: Any, bench: Any) -> Any:
+    found = []
+    for place, value in enumerate((None, True)):
+        verdict = lambda context, agent, given, value=value: value  # noqa: E731  a guardrail as short as can be
+        for kind, guard in (("input", sdk.InputGuardrail(verdict)), ("output", sdk.OutputGuardrail(verdict))):
+            agent = bench.agent(model=bench.lane(f"{kind}{place}", "done"), **{f"{kind}_guardrails": [guard]})
+            found.append(await bench.raised(bench.run(agent)))
+    bench.expect(lambda: all(isinstance(each, AttributeError) for each in found))
+    return [type(each).__name__ for each in found]

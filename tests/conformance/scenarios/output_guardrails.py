@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tests.conformance.answers import call, transfer
+from tests.conformance.answers import call, say, think, transfer
 from tests.conformance.registry import scenario
 
 TRIPPED = "OutputGuardrailTripwireTriggered"
@@ -93,3 +93,27 @@ async def results(sdk: Any, bench: Any) -> Any:
     found = result.output_guardrail_results
     bench.expect(lambda: len(found) == 2)
     return [result, [[one.agent.name, one.agent_output] for one in found]]
+
+
+@scenario("an output guardrail that trips after earlier turns and a handoff", 3, 38, 39, raises=TRIPPED, requests=3)
+async def trip_after_turns(sdk: Any, bench: Any) -> Any:
+    bench.script([think(), call("t")], transfer("B"), [say("a"), say("bad")])
+    judges = [bench.output_guardrail("passes"), bench.output_guardrail("trips", trip=True, seconds=0.4)]
+    second = bench.agent("B", output_guardrails=judges)
+    agent = bench.agent(tools=[bench.tool("t")], handoffs=[second])
+    config = {"output_guardrails": [bench.output_guardrail("slow", seconds=5.0)]}
+    return await bench.run(agent, config=config, hooks=bench.run_hooks())
+
+
+@scenario("an output guardrail that raises before another trips", 39, 42, raises="ValueError")
+async def raises_before_trip(sdk: Any, bench: Any) -> Any:
+    bench.script("done")
+    raising = bench.output_guardrail("raises", error=ValueError("odd"), seconds=0.3)
+    judges = [bench.output_guardrail("trips", trip=True, seconds=1.5), raising]
+    return await bench.run(bench.agent(output_guardrails=judges))
+
+
+@scenario("an output guardrail that cannot be called", 37, raises="UserError")
+async def not_callable(sdk: Any, bench: Any) -> Any:
+    bench.script("done")
+    return await bench.run(bench.agent(output_guardrails=[sdk.OutputGuardrail(guardrail_function="no", name="no")]))

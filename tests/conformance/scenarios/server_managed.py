@@ -103,3 +103,18 @@ async def both_ids(sdk: Any, bench: Any) -> Any:
         return await bench.run(bench.agent(), conversation_id="conv_1", previous_response_id="resp_0")
     except Exception as error:  # noqa: BLE001  its class is what is compared
         return type(error).__name__
+
+
+@scenario("output guardrails of the second agent of a kept conversation", 43, raises="UserError", requests=1)
+async def guardrails_after_handoff(sdk: Any, bench: Any) -> Any:
+    bench.script(transfer("B"), "never")
+    second = bench.agent("B", output_guardrails=[bench.output_guardrail()])
+    return await bench.run(bench.agent(handoffs=[second]), conversation_id="conv_1")
+
+
+@scenario("output guardrails of an agent as a tool in a kept conversation", 43, final="done", requests=2)
+async def guardrails_of_agent_tool(sdk: Any, bench: Any) -> Any:
+    inner = bench.agent("Inner", output_guardrails=[bench.output_guardrail()])
+    bench.script(call("inner", input="q"), "done")
+    tool = inner.as_tool("inner", "Ask.", conversation_id="conv_1", failure_error_function=lambda context, error: "no")
+    return await bench.run(bench.agent(tools=[tool]))

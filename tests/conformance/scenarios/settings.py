@@ -153,3 +153,16 @@ async def duplicates(sdk: Any, bench: Any) -> Any:
     first = await bench.run(bench.agent(), "hi")
     more = [*first.to_input_list(), {"role": "user", "content": "hi"}, {"role": "user", "content": "hi"}]
     return await bench.run(bench.agent(), more)
+
+
+@scenario("the usage as the provider reports it", 167, final="done", requests=2)
+async def raw_usage(sdk: Any, bench: Any) -> Any:
+    class Hooks(sdk.RunHooks):
+        async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:
+            bench.log(response.raw_usage is not None and sorted(response.raw_usage))
+
+    bench.script(call("t"), "done")
+    agent = bench.agent(tools=[bench.tool("t")], model_settings=sdk.ModelSettings(preserve_raw_usage=True))
+    result = await bench.run(agent, hooks=Hooks())
+    bench.expect(lambda: result.raw_responses[1].raw_usage["total_tokens"] == 15)
+    return [result, *(response.raw_usage for response in result.raw_responses)]

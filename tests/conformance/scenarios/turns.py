@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.conformance.answers import call, say, think, transfer
+from tests.conformance.answers import Failure, call, say, think, transfer
 from tests.conformance.registry import scenario
 
 
@@ -215,3 +215,60 @@ async def items_of_a_turn(sdk: Any, bench: Any) -> Any:
 async def input_grows(sdk: Any, bench: Any) -> Any:
     bench.script([think("first"), call("t", text="1")], [say("hm"), call("t", text="2")], transfer("B"), "end")
     return await bench.run(bench.agent(tools=[bench.tool("t")], handoffs=[bench.agent("B")]))
+
+
+@scenario("a model call that is repeated takes no turn", 1, requests=2)
+async def repeated_call_takes_no_turn(sdk: Any, bench: Any) -> Any:
+    delays = sdk.ModelRetryBackoffSettings(initial_delay=0.05, max_delay=0.1, multiplier=1, jitter=False)
+    retry = sdk.ModelRetrySettings(max_retries=2, backoff=delays, policy=sdk.retry_policies.http_status([500]))
+    bench.script(Failure(500), "done")
+    result = await bench.run(bench.agent(model_settings=sdk.ModelSettings(retry=retry)), max_turns=1)
+    return result.final_output
+
+
+@scenario("what is switched on is asked before a turn that is refused", 7, raises="MaxTurnsExceeded",
+          log=["enabled? 0", "enabled? 1", "tool t -"])  # fmt: skip
+async def asked_before_refused_turn(sdk: Any, bench: Any) -> Any:
+    def enabled(context: Any, agent: Any) -> bool:
+        bench.log("enabled?", context.usage.requests)
+        return True
+
+    bench.script(call("t"), "never")
+    return await bench.run(bench.agent(tools=[bench.tool("t", is_enabled=enabled)]), max_turns=1)
+
+
+@scenario("a limit below zero", 6, raises="MaxTurnsExceeded", requests=0)
+async def limit_below_zero(sdk: Any, bench: Any) -> Any:
+    bench.script("never")
+    return await bench.run(bench.agent(), max_turns=-1)
+
+
+class _Async:
+    async def __call__(self, context: Any, agent: Any) -> str:
+        return "of an async object"
+
+
+class _Sync:
+    def __call__(self, context: Any, agent: Any) -> str:
+        return "of an object"
+
+
+@scenario("instructions of all kinds", 16)
+async def kinds_of_instructions(sdk: Any, bench: Any) -> Any:
+    kinds: dict[str, Any] = {
+        "none": lambda context, agent: None, "empty": lambda context, agent: "", "async": _Async(), "sync": _Sync(),
+        "one": lambda context: "x", "any": lambda *both: "x", "default": lambda context, agent, more=1: "x",
+    }  # fmt: skip
+    found = []
+    for name, instructions in kinds.items():
+        agent = bench.agent(model=bench.lane(name, "done"), instructions=instructions)
+        found.append(await bench.ended(bench.run(agent)))
+    names = ["RunResult"] * 4 + ["TypeError"] * 3
+    bench.expect(lambda: [type(each).__name__ for each in found] == names)
+    return found
+
+
+@scenario("instructions that return no text", 16, final="done", requests=1)
+async def instructions_without_text(sdk: Any, bench: Any) -> Any:
+    bench.script("done")
+    return await bench.run(bench.agent(instructions=lambda context, agent: ["no text"]))

@@ -72,7 +72,7 @@ def test_the_open_turn_has_outputs_and_approvals_in_call_order_and_none_of_inner
         open_call("1.2", "running"),
         open_call("1.2/1.0", path="1.2", agent="B"),
     ]
-    items = open_items(CAST, status(calls=calls))
+    items = open_items(CAST, status(calls=calls), "run-1")
     assert [(item.type, item.data["call_id"]) for item in items] == [
         ("tool_approval_item", "m1.0"),
         ("tool_call_output_item", "m1.1"),
@@ -87,7 +87,7 @@ def test_what_waits_inside_an_agent_stands_in_the_place_of_its_call() -> None:
         open_call("1.0/1.1", "running", path="1.0", agent="B"),
         open_call("1.0/1.1/1.0", path="1.0/1.1", agent="A"),
     ]
-    waiting = interruptions(CAST, status(calls=calls))
+    waiting = interruptions(CAST, status(calls=calls), "run-1")
     assert [(item.id, item.agent) for item in waiting] == [("1.0/1.0", B), ("1.0/1.1/1.0", A), ("1.1", A)]
     assert isinstance(waiting[0], ToolApprovalItem)
     assert waiting[0].digest == "d1.0/1.0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,9 @@ from perdure.agent import Agent
 from perdure.client.outcomes import pause_of, result_of
 from perdure.client.reading import Said
 from perdure.context import RunContextWrapper
-from perdure.contracts.run import Tokens
+from perdure.contracts.tokens import Tokens
 from perdure.errors import UserError
 from perdure.result import RunResult
-from perdure.settings import RunConfig
 from tests.perdure.client.runs import (
     HI,
     answer,
@@ -45,10 +45,21 @@ def test_the_final_output_is_the_outcomes_or_the_last_messages() -> None:
     assert result().final_output == "done"
 
 
+def test_the_final_output_may_lie_in_an_item_that_is_no_message() -> None:
+    ended = outcome(final_item={"perdure_blob": {}})
+    assert result_of(caller(A), replace(reached(), answer="the tool's words"), ended).final_output == "the tool's words"
+
+
 def test_the_last_agent_is_the_one_that_ended_it() -> None:
     ended = outcome(agent="B")
     assert result().last_agent is A
     assert result_of(caller(A), reached(agent="B"), ended).last_agent is B
+
+
+def test_the_limit_is_the_runs_own() -> None:
+    assert result(max_turns=3).max_turns == 3
+    assert result(max_turns=None).max_turns is None
+    assert result(max_turns=3).to_state().document["max_turns"] == 3
 
 
 def test_an_input_that_was_given_as_a_text_is_a_text() -> None:
@@ -88,14 +99,15 @@ def test_a_tools_value_is_the_output_as_it_is() -> None:
     assert result(final_output='{"a": [1]}', final_kind="value").final_output == {"a": [1]}
 
 
-def test_the_usage_is_the_runs_with_an_entry_for_each_model_call_that_reported_tokens() -> None:
-    requests = [(10, 5, 2, 1), (0, 0, 0, 0), (7, 1, 0, 0)]
-    used = Tokens(requests=3, input=17, output=6, cached=2, reasoning=1)
+def test_the_usage_is_the_runs_with_an_entry_for_each_model_call_and_failed_attempt() -> None:
+    requests = [(10, 5, 2, 1), (0, 0, 0, 0), (7, 1, 0, 0, 30)]
+    used = Tokens(requests=3, input=17, output=6, cached=2, reasoning=1, other=30)
     usage = result(usage=used, requests=requests).context_wrapper.usage
-    assert (usage.requests, usage.input_tokens, usage.output_tokens, usage.total_tokens) == (3, 17, 6, 23)
+    assert (usage.requests, usage.input_tokens, usage.output_tokens, usage.total_tokens) == (3, 17, 6, 53)
     assert [(each.input_tokens, each.output_tokens, each.total_tokens) for each in usage.request_usage_entries] == [
         (10, 5, 15),
-        (7, 1, 8),
+        (0, 0, 0),
+        (7, 1, 38),
     ]
     assert usage.request_usage_entries[0].input_tokens_details.cached_tokens == 2
     assert usage.request_usage_entries[0].output_tokens_details.reasoning_tokens == 1
@@ -145,8 +157,7 @@ def test_without_an_edit_both_modes_are_the_same() -> None:
 
 def test_ids_of_reasoning_items_are_left_out_where_requests_leave_them_out() -> None:
     said = Said([HI, entry({"type": "reasoning", "id": "rs_1", "summary": []}), entry(text("done"))], [answer(1, 1, 2)])
-    omitting = caller(A, config=RunConfig(reasoning_item_id_policy="omit"))
-    found = result_of(omitting, reached(said), outcome(said))
+    found = result(said, omits_reasoning_ids=True)
     assert found.to_input_list()[1] == {"type": "reasoning", "summary": []}
     assert result(said).to_input_list()[1]["id"] == "rs_1"
 

@@ -9,7 +9,7 @@ import pytest
 
 from perdure.client.reading import Said
 from perdure.client.saving import SavedRun, completed, document_of, last_completed, read_document, saved_run
-from perdure.contracts.run import Tokens
+from perdure.contracts.tokens import Tokens
 from perdure.errors import UserError
 from tests.perdure.client.runs import HI, answer, call, entry, open_call, output, reached, status, text, two_turns
 

@@ -88,14 +88,6 @@ def test_output_guardrails_of_an_agent_that_may_never_come_are_no_reason() -> No
     wanted(agent, conversation_id="c").check()
 
 
-@pytest.mark.parametrize("field", ["mcp_servers", "mcp_config"])
-def test_what_is_not_supported_is_refused_by_agent_and_name(field: str) -> None:
-    values: dict[str, Any] = {"mcp_servers": [object()], "mcp_config": {"x": 1}}
-    other = Agent[Any](name="Other", **{field: values[field]})
-    with pytest.raises(UserError, match=f"Agent 'Other' sets {field}, which this version"):
-        wanted(Agent(name="A", handoffs=[other])).check()
-
-
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -104,8 +96,16 @@ def test_what_is_not_supported_is_refused_by_agent_and_name(field: str) -> None:
         ("run_config.model", {"config": RunConfig(model=ScriptedModel(["x"]))}),
         ("run_config.model_provider", {"config": RunConfig(model_provider=OpenAIProvider())}),
         (
-            "run_config.model_provider",
+            "run_config.model_provider.provider_map",
             {"config": RunConfig(model_provider=MultiProvider(provider_map=MultiProviderMap()))},
+        ),
+        (
+            "run_config.model_provider.openai_api_key",
+            {"config": RunConfig(model_provider=MultiProvider(openai_api_key="k"))},
+        ),
+        (
+            "run_config.model_provider.openai_base_url",
+            {"config": RunConfig(model_provider=MultiProvider(openai_base_url="http://localhost/v1"))},
         ),
         ("run_config.input_guardrails", {"config": RunConfig(input_guardrails=[asks])}),
         ("run_config.output_guardrails", {"config": RunConfig(output_guardrails=[answers])}),
@@ -151,3 +151,13 @@ def test_a_context_comes_out_of_its_wrapper() -> None:
     assert unwrapped(RunContextWrapper(context)) is context
     assert unwrapped(context) is context
     assert unwrapped(None) is None
+
+
+def test_what_a_provider_says_in_plain_values_travels_to_an_agent_by_name() -> None:
+    provider = MultiProvider(openai_use_responses=False, openai_project="p", unknown_prefix_mode="model_id")
+    config = RunConfig(model_provider=provider)
+    wanted("A", config).check()
+    travelled = config_of(settings_of(config, by_name=True)).model_provider
+    assert isinstance(travelled, MultiProvider)
+    assert travelled.plain == provider.plain
+    assert settings_of(RunConfig(), by_name=True).config == {}
