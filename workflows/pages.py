@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
-from perdure.contracts.frozen import REQUESTS_TOLD, requests_of
+from perdure.contracts.frozen import REQUESTS_TOLD, page_entry, requests_of, response_view
 from perdure.contracts.run import (
     ChunkView,
     GuardrailView,
     KeptView,
-    PageEntry,
     PageRequest,
-    ResponseView,
     RunOutcome,
     TranscriptPage,
 )
 from perdure.contracts.tokens import Tokens
 from perdure.limits import MAX_INLINE_ITEM_BYTES, MAX_TAIL_BYTES
-from perdure.loop.records import Entry, Final, GuardrailRecord, Kept, ResponseRecord, Transcript
+from perdure.loop.records import Final, GuardrailRecord, Kept, ResponseRecord, Transcript
 from perdure.loop.state import Frame, LoopState
 
 
@@ -111,8 +108,8 @@ def _page(frame: Frame, transcript: Transcript, first: int, end: int) -> Transcr
     extras: dict[str, Any] = {"epoch": transcript.epoch} if transcript.epoch else {}
     return TranscriptPage(
         first=first,
-        entries=[_entry(entry) for entry in transcript.after(first)[: end - first]],
-        responses=[_response(record) for record in responses if _belongs(record, transcript, first, end)],
+        entries=[page_entry(entry) for entry in transcript.after(first)[: end - first]],
+        responses=[response_view(record) for record in responses if _belongs(record, transcript, first, end)],
         count=transcript.count,
         before=transcript.digest_at(first),
         digest=transcript.digest_at(transcript.count),
@@ -148,26 +145,3 @@ def _belongs(record: ResponseRecord, transcript: Transcript, first: int, end: in
     if record.items is not None:
         return first == transcript.first
     return first <= record.first < end or (record.first == end == transcript.count)
-
-
-def _entry(entry: Entry) -> PageEntry:
-    extras = {"target": entry.target} if entry.target else {}
-    return PageEntry(item=json.loads(entry.data), kind=entry.kind, agent=entry.agent, turn=entry.turn, **extras)
-
-
-def _response(record: ResponseRecord) -> ResponseView:
-    extras: dict[str, Any] = {}
-    if record.items is not None:
-        extras["items"] = [json.loads(item) for item in record.items]
-    if record.raw_usage is not None:
-        extras["raw_usage"] = record.raw_usage
-    return ResponseView(
-        turn=record.turn,
-        agent=record.agent,
-        first=record.first,
-        count=record.count,
-        usage=Tokens.of(record.usage),
-        response_id=record.response_id,
-        request_id=record.request_id,
-        **extras,
-    )

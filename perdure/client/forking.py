@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from perdure.client.execution import Execution
-from perdure.client.going_on import state_of_turn
+from perdure.client.going_on import Fresh, state_of_turn
 from perdure.client.host import Host
 from perdure.client.launching import launch_state
 from perdure.client.outcomes import Caller
@@ -46,7 +46,8 @@ async def fork(
     fixed: RunInput = await host.call(execution.query("definition", RunInput))
     wanted = _wanted(caller, fixed, execution.queue, given)
     wanted = replace(wanted, max_turns=saved.max_turns, run_id=run_id)
-    going_on = state_of_turn(stood, _snapshot(lent, fixed), state, await host.call(host.blobs()), saved.kept)
+    fresh = Fresh(_snapshot(lent, fixed), state, saved.kept, await host.call(host.blobs()))
+    going_on = state_of_turn(stood, fresh)
     return await launch_state(host, wanted, caller.run_id, going_on, attach=False)
 
 

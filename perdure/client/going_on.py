@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from perdure.blobs import BlobStore, store_items
+from perdure.blobs import BlobStore, store_item, store_items
+from perdure.canonical import encode
 from perdure.client.saving import SavedRun
 from perdure.contracts.run import KeptView, PageEntry
 from perdure.definition import Snapshot
 from perdure.errors import DecisionConflictError
-from perdure.limits import MAX_COMMAND_BYTES
+from perdure.limits import CARRIED_BYTES, MAX_COMMAND_BYTES
 from perdure.state import DraftDecision
+from perdure.transcript import chain_start
 
 _ITEMS_BYTES = MAX_COMMAND_BYTES // 2  # the other half is for the agents, the context and what is known of the turns
 
 
-def state_of_wait(
-    saved: SavedRun,
-    drafts: Mapping[str, DraftDecision],
-    snapshot: Snapshot | None,
-    context: dict[str, Any] | None,
-    kept: KeptView | None,
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """What a new run has of its own.
+
+    Attributes:
+        snapshot: The agents as they are now; `None`: as the run fixed them, or as a worker has the one with its name.
+        context: The context's state to go on with.
+        kept: What the provider keeps of the conversation from now on; `None` after a wait: what it kept.
+        blobs: Where large items lie.
+    """
+
+    snapshot: Snapshot | None
+    context: dict[str, Any] | None
+    kept: KeptView | None
+    blobs: BlobStore | None
+
+
+def state_of_wait(saved: SavedRun, drafts: Mapping[str, DraftDecision], fresh: Fresh) -> dict[str, Any]:
     """The state of a run that waited, with decisions about its calls.
 
     Args:
         saved: The run; it must hold what the run itself knew.
         drafts: The decisions by call.
-        snapshot: The agents as they are now; `None`: as the run fixed them.
-        context: The context's state to go on with.
-        kept: What the provider is to keep of the conversation from now on; `None`: what it kept.
+        fresh: What the new run has of its own.
 
     Raises:
         DecisionConflictError: A call was decided otherwise before.
@@ -51,38 +63,29 @@ def state_of_wait(
             conflicts.append(ruling.explanation)
     if conflicts:
         raise DecisionConflictError(f"Run {saved.run_id!r}: {' '.join(conflicts)}")
-    state.context = context
-    if kept is not None:
-        state.root.kept = kept_so_far(kept, state.root.responses, state.root.requested)
-    if snapshot is not None:
-        state.snapshot, state.root.rules = snapshot, snapshot.rules
-    return freeze(state)
+    state.context = fresh.context
+    if fresh.kept is not None:
+        state.root.kept = kept_so_far(fresh.kept, state.root.responses, state.root.requested)
+    if fresh.snapshot is not None:
+        state.snapshot, state.root.rules = fresh.snapshot, fresh.snapshot.rules
+    return _travelling(freeze(state), saved.run_id, fresh.blobs)
 
 
-def state_of_turn(
-    saved: SavedRun,
-    snapshot: Snapshot | None,
-    context: dict[str, Any] | None,
-    blobs: BlobStore | None,
-    kept: KeptView | None,
-) -> dict[str, Any]:
+def state_of_turn(saved: SavedRun, fresh: Fresh) -> dict[str, Any]:
     """The state of a run at the end of a turn: the next thing is a model call.
 
     Args:
         saved: The run as it stood then.
-        snapshot: The agents; `None`: a worker takes the snapshot of the one with the run's name.
-        context: The context's state to go on with.
-        blobs: Where large items lie.
-        kept: What the provider keeps of the conversation.
+        fresh: What the new run has of its own.
     """
     from perdure.contracts.frozen import closed_state
 
-    record = _stored(saved.entries, blobs)
-    return closed_state(
+    record = _stored(saved.entries, fresh.blobs)
+    closed = closed_state(
         agent_name=saved.root,
         agent=saved.agent,
         record=record,
-        shown=None if saved.shown is None else _stored(saved.shown, blobs),
+        shown=None if saved.shown is None else _stored(saved.shown, fresh.blobs),
         responses=saved.responses,
         usage=saved.usage,
         requests=saved.requests,
@@ -90,12 +93,38 @@ def state_of_turn(
         turn=saved.turn,
         max_turns=saved.max_turns,
         input_is_text=saved.input_is_text,
-        context=context,
-        snapshot=snapshot,
-        kept=kept,
+        context=fresh.context,
+        snapshot=fresh.snapshot,
+        kept=fresh.kept,
     )
+    return _travelling(closed, saved.run_id, fresh.blobs)
+
+
+def _travelling(frozen: dict[str, Any], run_id: str, blobs: BlobStore | None) -> dict[str, Any]:
+    """The state; where its items are too large to travel, the older ones go to the blob store."""
+    from perdure.contracts.frozen import freeze, page_entry, rebase, response_view, thaw
+    from perdure.contracts.sealing import seal
+    from perdure.loop import long_runs
+    from perdure.loop.records import Chunk
+
+    if blobs is None or len(encode(frozen)) <= _ITEMS_BYTES:
+        return frozen
+    state = thaw(frozen)
+    rebase(state, chain_start("", run_id, "", "", 0))  # its chains are fixed now, by what the state itself says
+    for frame in state.frames():
+        frame.requested.sent = frame.requested.count
+    for frame, transcript, upto in list(long_runs.sealable(state, CARRIED_BYTES)):
+        start = transcript.first
+        entries = [page_entry(entry) for entry in transcript.entries[: upto - start]]
+        answers = [response_view(each) for each in frame.responses] if transcript is frame.record else []
+        chunks = seal(entries, answers, start, transcript.digest_at(start), blobs)
+        long_runs.seal(frame, transcript, [Chunk(**chunk.model_dump()) for chunk in chunks])
+    for frame in state.frames():
+        frame.requested.sent = 0  # no worker has made a call of the new run yet
+    return freeze(state)
 
 
 def _stored(entries: list[PageEntry], blobs: BlobStore | None) -> list[PageEntry]:
-    items = store_items([entry.item for entry in entries], blobs, _ITEMS_BYTES)
+    given = [entry.item for entry in entries]
+    items = store_items(given, None, _ITEMS_BYTES) if blobs is None else [store_item(item, blobs) for item in given]
     return [entry.model_copy(update={"item": item}) for entry, item in zip(entries, items, strict=True)]

@@ -9,7 +9,7 @@ from perdure.agent import Agent
 from perdure.client.adopting import adopt
 from perdure.client.comparing import check_options
 from perdure.client.execution import Execution
-from perdure.client.going_on import state_of_turn, state_of_wait
+from perdure.client.going_on import Fresh, state_of_turn, state_of_wait
 from perdure.client.host import Host
 from perdure.client.launching import find_run, launch_state, lend, lent_by
 from perdure.client.outcomes import Caller
@@ -139,19 +139,20 @@ async def _new(host: Host, wanted: Wanted, state: RunState[Any], saved: SavedRun
     """A new run that goes on from there."""
     context = _context(wanted, state)
     wanted = replace(wanted, context=context, max_turns=saved.max_turns, config=_config(wanted.config, saved))
-    fresh = None
+    agents = None
     if isinstance(wanted.agent, Agent):
-        fresh = snapshot(wanted.agent, wanted.config, wanted.hooks, wanted.error_handlers)
+        agents = snapshot(wanted.agent, wanted.config, wanted.hooks, wanted.error_handlers)
     travelling = context_state(context) if context is not None else saved.context_state
     waits = bool(saved.interruptions)
+    kept = wanted.kept if waits else wanted.kept or saved.kept
+    fresh = Fresh(agents, travelling, kept, await host.call(host.blobs()))
     if waits:
         if saved.frozen is None:
             raise UserError(
                 f"Run {state.run_id!r} has ended or is gone, and the state does not hold what it knew: give a state "
                 "of a result, or what its to_json wrote."
             )
-        going_on = state_of_wait(saved, state.drafts, fresh, travelling, wanted.kept)
+        going_on = state_of_wait(saved, state.drafts, fresh)
     else:
-        kept = wanted.kept or saved.kept
-        going_on = state_of_turn(saved, fresh, travelling, await host.call(host.blobs()), kept)
+        going_on = state_of_turn(saved, fresh)
     return await launch_state(host, wanted, state.run_id, going_on, attach=waits)

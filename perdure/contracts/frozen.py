@@ -5,6 +5,7 @@ What is in flight is not part of it: what was begun and not ended is begun again
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -155,8 +156,8 @@ def kept_so_far(view: KeptView, responses: list[ResponseRecord], requested: Tran
         return Kept(view.conversation_id, view.began_after, view.chains, 0, view.began_after)
     last = responses[-1]
     followed = last.response_id if view.chains else None
-    before = sum(entry.turn < last.turn for entry in requested.entries)
-    delivered = min(before + last.count, len(requested.entries))
+    before = requested.first + sum(entry.turn < last.turn for entry in requested.entries)
+    delivered = min(before + last.count, requested.count)
     return Kept(view.conversation_id, followed, view.chains, delivered, view.began_after)
 
 
@@ -179,6 +180,31 @@ def _response(view: ResponseView, record: list[PageEntry]) -> ResponseRecord:
         view.request_id,
         [canonical(item) for item in items] if view.items is not None else None,
         view.raw_usage,
+    )
+
+
+def page_entry(entry: Entry) -> PageEntry:
+    """An item of a transcript as it is told."""
+    extras = {"target": entry.target} if entry.target else {}
+    return PageEntry(item=json.loads(entry.data), kind=entry.kind, agent=entry.agent, turn=entry.turn, **extras)
+
+
+def response_view(record: ResponseRecord) -> ResponseView:
+    """A model's answer as it is told."""
+    extras: dict[str, Any] = {}
+    if record.items is not None:
+        extras["items"] = [json.loads(item) for item in record.items]
+    if record.raw_usage is not None:
+        extras["raw_usage"] = record.raw_usage
+    return ResponseView(
+        turn=record.turn,
+        agent=record.agent,
+        first=record.first,
+        count=record.count,
+        usage=Tokens.of(record.usage),
+        response_id=record.response_id,
+        request_id=record.request_id,
+        **extras,
     )
 
 

@@ -19,11 +19,13 @@ from perdure import (
     Runner,
     RunResult,
     RunState,
+    ToolCallOutputItem,
+    function_tool,
     handoff,
 )
 from perdure.client.host import Host
 from perdure.testing import ScriptedModel, message, tool_call
-from tests.agents import add, refund_call, scripted
+from tests.agents import add, refund, refund_call, scripted
 
 SHORT = 20  # events; a turn with a call makes 12
 TURNS = 6
@@ -287,3 +289,33 @@ async def test_a_state_of_a_run_that_waits_in_a_later_history_goes_on_elsewhere(
     result = await Runner.run(agent, state, run_id=f"{run.id}-again")
     assert result.final_output == "done"
     assert len(result.to_input_list()) == 1 + 5 * 3 + 2 + 1
+
+
+@function_tool
+async def read(n: int) -> str:
+    """Read a page."""
+    return f"{n}" * 25_000
+
+
+async def test_a_state_that_is_too_large_to_travel_goes_on_with_its_older_items_sealed() -> None:
+    reading = [tool_call("read", {"n": n}) for n in range(10, 35)]
+    agent = scripted(*reading, refund_call(), "done", tools=[read, refund])
+    run = await Runner.start(agent, "go", max_turns=None)
+    document = (await run.result_or_interruptions()).to_state().to_json()
+    await run.cancel()
+    with pytest.raises(RunCancelled):
+        await run.result()
+    state = await RunState.from_json(agent, document)
+    state.approve(state.get_interruptions()[0])
+    result = await Runner.run(agent, state, run_id=f"{run.id}-again")
+    assert result.final_output == "done"
+    read_so_far = [item.output for item in result.new_items if isinstance(item, ToolCallOutputItem)]
+    assert read_so_far == [*(f"{n}" * 25_000 for n in range(10, 35)), "refunded 40 for 7"]
+
+
+async def test_a_fork_of_a_run_that_is_too_large_to_travel() -> None:
+    reading = [tool_call("read", {"n": n}) for n in range(10, 35)]
+    run = await Runner.start(scripted(*reading, "done", tools=[read]), "go", max_turns=None)
+    whole = await run.result()
+    forked = await (await run.fork(at=24)).result()
+    assert forked.to_input_list() == whole.to_input_list()
