@@ -14,7 +14,7 @@ from tests.thoroughness import is_sampled
 SCENARIOS = {one.name: one for one in all_scenarios() if is_sampled(one.name, 8)}
 AT_LEAST = 150
 
-pytestmark = pytest.mark.timeout(300)  # the first test runs all scenarios
+pytestmark = pytest.mark.timeout(1500)  # the first test runs all scenarios
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A run that reads 30 pages of 40 KB in histories as short as can be; prints how it ended, over how many."""
+"""A run that reads 28 pages of 40 KB in short histories; prints how it ended, over how many."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from perdure import Agent, RunConfig, Runner, function_tool
 from perdure.client.host import Host
 from perdure.testing import ScriptedModel, tool_call
 
-PAGES = 30
+PAGES = 28
 
 
 @function_tool
@@ -21,7 +21,7 @@ async def read(n: int) -> str:
 async def main() -> None:
     """Runs it."""
     model = ScriptedModel([*(tool_call("read", {"n": n}) for n in range(PAGES)), "done"])
-    config = RunConfig(history_events=20)
+    config = RunConfig(history_events=60)
     run = await Runner.start(Agent(name="Reader", model=model, tools=[read]), "go", max_turns=None, run_config=config)
     result = await run.result()
     host = Host.current()

@@ -92,19 +92,18 @@ def requests_of(agent: Agent[Any]) -> list[Any]:
 
 async def both(make: Any, *, least: int, **options: Any) -> tuple[str, RunResult]:
     """Runs the same agents in one history and in as many as can be; what both tell and ask must be the same."""
-    told_of, asked = [], []
-    run_id, result = "", None
-    for history_events in (4000, SHORT):
+
+    async def one(history_events: int) -> tuple[str, RunResult, list[Any]]:
         agents = make()
         config = RunConfig(history_events=history_events, **options)
         run = await Runner.start(agents[0], "go", max_turns=None, run_config=config)
-        result, run_id = await run.result(), run.id
-        told_of.append(told(result))
-        asked.append([requests_of(agent) for agent in agents])
+        result = await run.result()
         assert (len(await executions_of(run.id)) >= least) == (history_events == SHORT)
-    assert told_of[0] == told_of[1]
-    assert asked[0] == asked[1]
-    assert result is not None
+        return run.id, result, [requests_of(agent) for agent in agents]
+
+    (_, whole, asked_in_one), (run_id, result, asked) = await asyncio.gather(one(4000), one(SHORT))
+    assert told(result) == told(whole)
+    assert asked == asked_in_one
     return run_id, result
 
 
