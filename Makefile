@@ -35,10 +35,10 @@ demo: $(READY) ## Play a real conversation end to end on an embedded Temporal se
 	$(BIN)/perdure demo
 
 test: $(READY) ## Run all tests but those of chaos
-	$(BIN)/pytest -m "not chaos" -n 4 --dist loadfile
+	$(BIN)/pytest -m "not chaos" -n 3 --dist loadfile
 
 replayed: $(READY) ## Run the tests of runs again, all of them, each run replayed from its history at every step
-	PERDURE_MAX_CACHED_WORKFLOWS=0 PERDURE_THOROUGH=1 $(BIN)/pytest -m "not chaos" -n 4 --dist loadfile $(RUNS)
+	PERDURE_MAX_CACHED_WORKFLOWS=0 PERDURE_THOROUGH=1 $(BIN)/pytest -m "not chaos" -n 3 --dist loadfile $(RUNS)
 
 conformance: $(READY) ## Run every scenario on the Agents SDK and on Perdure, and show where they differ
 	$(BIN)/python -m tests.conformance

@@ -16,7 +16,7 @@ from tests.conformance.projection import SAID, plain
 from tests.conformance.registry import UNSET, Scenario
 from tests.conformance.sides import AGENTS, Side, connect_agents, connect_perdure
 
-TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 90.0
 AT_ONCE = 8
 
 

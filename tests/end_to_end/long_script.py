@@ -1,4 +1,4 @@
-"""A run that reads 28 pages of 40 KB in short histories; prints how it ended, over how many."""
+"""A run that reads 36 pages of 40 KB in short histories; prints how it ended, over how many."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from perdure import Agent, RunConfig, Runner, function_tool
 from perdure.client.host import Host
 from perdure.testing import ScriptedModel, tool_call
 
-PAGES = 28
+PAGES = 36
 
 
 @function_tool
