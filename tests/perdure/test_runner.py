@@ -252,8 +252,8 @@ async def test_the_options_that_a_run_was_started_with_are_fine_beside_its_state
     assert (await Runner.run(agent, state, **options)).final_output == "done"
 
 
-async def test_a_new_run_from_a_state_takes_the_options_that_come_with_it() -> None:
-    agent = scripted(refund_call(), "done")
+async def approved_state_of_a_cancelled_run(agent: Any) -> RunState[Any]:
+    """The state of a run that was cancelled while its call waited, with the call approved in it."""
     paused = await Runner.run(agent, "go", run_id=fresh_id())
     run = await Runner.get(paused.run_id)
     await run.cancel()
@@ -261,6 +261,12 @@ async def test_a_new_run_from_a_state_takes_the_options_that_come_with_it() -> N
         await run.result()
     state = paused.to_state()
     state.approve(paused.interruptions[0])
+    return state
+
+
+async def test_a_new_run_from_a_state_takes_the_options_that_come_with_it() -> None:
+    agent = scripted(refund_call(), "done")
+    state = await approved_state_of_a_cancelled_run(agent)
     with pytest.raises(OutputGuardrailTripwireTriggered):
         await Runner.run(agent, state, run_config=RunConfig(output_guardrails=[judge]))
 
@@ -329,16 +335,10 @@ async def test_a_state_of_a_finished_run_asks_the_model_once_more_in_a_new_run()
 
 async def test_a_state_goes_on_in_a_new_run_where_its_own_was_cancelled_while_it_waited() -> None:
     agent = scripted(refund_call(), "done")
-    paused = await Runner.run(agent, "go", run_id=fresh_id())
-    run = await Runner.get(paused.run_id)
-    await run.cancel()
-    with pytest.raises(RunCancelled):
-        await run.result()
-    state = paused.to_state()
-    state.approve(paused.interruptions[0])
+    state = await approved_state_of_a_cancelled_run(agent)
     for _ in range(2):  # the second time it is attached to
         result = await Runner.run(agent, state)
-        assert (result.final_output, result.run_id) == ("done", f"{paused.run_id}-2")
+        assert (result.final_output, result.run_id) == ("done", f"{state.run_id}-2")
         assert result.to_input_list()[2]["output"] == "refunded 40 for 7"
 
 

@@ -205,18 +205,23 @@ async def _first(watching: Any) -> Any:
         return
 
 
+async def signal_nonsense(run_id: str, count: int) -> None:
+    """Sends decisions about calls that the run does not have."""
+    host = Host.current()
+
+    async def send() -> None:
+        handle = (await host.connection()).client.get_workflow_handle(run_id)
+        for number in range(count):
+            await handle.signal("approve", {"call_id": f"nonsense {number}"})
+
+    await host.call(send())
+
+
 async def test_a_flood_of_signals_takes_the_run_into_a_new_history_and_the_decision_holds() -> None:
     agent = scripted(refund_call(), "done")
     run = await Runner.start(agent, "go", run_config=RunConfig(history_events=SHORT))
     await run.result_or_interruptions()
-    host = Host.current()
-
-    async def flood() -> None:
-        handle = (await host.connection()).client.get_workflow_handle(run.id)
-        for number in range(60):
-            await handle.signal("approve", {"call_id": f"nonsense {number}"})
-
-    await host.call(flood())
+    await signal_nonsense(run.id, 60)
     [approval] = await run.approvals()
     await run.approve(approval, by="ana")
     assert (await run.result()).final_output == "done"
@@ -227,14 +232,7 @@ async def test_messages_without_effect_are_told_of_in_the_new_history() -> None:
     agent = scripted(refund_call(), "done")
     run = await Runner.start(agent, "go", run_config=RunConfig(history_events=SHORT))
     await run.result_or_interruptions()
-    host = Host.current()
-
-    async def tell() -> None:
-        handle = (await host.connection()).client.get_workflow_handle(run.id)
-        for number in range(30):
-            await handle.signal("approve", {"call_id": f"nonsense {number}"})
-
-    await host.call(tell())
+    await signal_nonsense(run.id, 30)
     status = await run.status()
     assert any("nonsense 29" in text for text in status.ignored)
     await run.cancel()
