@@ -11,11 +11,11 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 	--no-emit-index-url --no-emit-find-links
 
 # The tests in which runs run.
-RUNS := tests/workflows tests/end_to_end tests/cli tests/perdure/test_runner.py tests/examples \
-	tests/conformance
+RUNS := tests/workflows tests/replay tests/end_to_end tests/cli tests/perdure/test_runner.py tests/examples \
+	tests/conformance tests/activities/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test replayed conformance check format worker bench chaos pins clean
+.PHONY: help setup demo test replayed thorough conformance check format worker bench chaos pins clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,11 +34,14 @@ $(READY): requirements/dev.txt
 demo: $(READY) ## Play a real conversation end to end on an embedded Temporal server
 	$(BIN)/perdure demo
 
-test: $(READY) ## Run all tests but those of chaos
-	$(BIN)/pytest -m "not chaos" -n 3 --dist loadfile
+test: $(READY) ## Run all tests but those that take long
+	$(BIN)/pytest -m "not chaos and not thorough" -n 3 --dist loadfile --no-loadscope-reorder
 
-replayed: $(READY) ## Run the tests of runs again, all of them, each run replayed from its history at every step
-	PERDURE_MAX_CACHED_WORKFLOWS=0 PERDURE_THOROUGH=1 $(BIN)/pytest -m "not chaos" -n 3 --dist loadfile $(RUNS)
+replayed: $(READY) ## Run all tests of runs, each run replayed from its history at every step
+	PERDURE_MAX_CACHED_WORKFLOWS=0 PERDURE_THOROUGH=1 $(BIN)/pytest -m "not chaos" -n 3 --dist loadfile --no-loadscope-reorder $(RUNS)
+
+thorough: $(READY) ## Run the tests that take too long for make test
+	$(BIN)/pytest -m "thorough and not chaos" -n 3 --dist loadfile --no-loadscope-reorder
 
 conformance: $(READY) ## Run every scenario on the Agents SDK and on Perdure, and show where they differ
 	$(BIN)/python -m tests.conformance
@@ -60,12 +63,15 @@ worker: $(READY) ## Serve the agents of a module: make worker APP=examples.airli
 bench: $(READY) ## Measure what the documentation claims
 	$(BIN)/python -m benchmarks
 
-chaos: $(READY) ## Kill processes in the middle of runs, again and again
-	$(BIN)/pytest -m chaos
+chaos: $(READY) ## Kill processes in the middle of runs, again and again: make chaos SEED=7 MINUTES=3 FAILPOINTS=all
+	PERDURE_CHAOS_SEED=$(SEED) PERDURE_CHAOS_MINUTES=$(MINUTES) PERDURE_FAILPOINTS="$(FAILPOINTS)" \
+		$(BIN)/pytest -m chaos -rA --show-capture=stdout $(if $(FAILPOINTS),tests/chaos/test_failpoints.py)
 
 pins: $(READY) ## Pin the newest versions that pyproject.toml allows, with their hashes
 	$(COMPILE) --upgrade --output-file requirements/run.txt pyproject.toml
 	$(COMPILE) --upgrade --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml
+	for peer in openai_agents_plugin pydantic_ai_temporal; do \
+		$(COMPILE) --upgrade --output-file benchmarks/peers/$$peer.txt benchmarks/peers/$$peer.in || exit 1; done
 
 clean: ## Remove what these targets made, .venv included
 	rm -rf .venv build dist .coverage .hypothesis .import_linter_cache .pytest_cache .ruff_cache

@@ -16,10 +16,12 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from perdure.blobs import BlobStore
+from perdure.event_hub import EventHub
 from perdure.limits import HEARTBEAT_SECONDS, STICKY_TIMEOUT_SECONDS
 from perdure.rooms import load_room
 from perdure.served import ServedAgents
 
+_WATCH_CACHE = 4  # workflows: the one that is asked, and those before it that have just ended
 _MAX_ACTIVITIES = 200  # at once; model calls wait for the network, tools run elsewhere
 
 
@@ -41,19 +43,39 @@ class WorkerSettings:
     max_cached_workflows: int | None = None
 
 
-def build_worker(client: Client, served: ServedAgents, blobs: BlobStore | None, settings: WorkerSettings) -> Worker:
-    """A worker for runs of agents, ready to run."""
-    workflow_room = load_room("workflows.agent_run")
+def build_worker(
+    client: Client,
+    served: ServedAgents,
+    blobs: BlobStore | None,
+    settings: WorkerSettings,
+    events: EventHub | None = None,
+) -> Worker:
+    """A worker for runs of agents, ready to run; `events` carries what models stream to who watches."""
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[workflow_room.AgentRun],
-        activities=_activities(client, served, blobs) if settings.activities else [],
+        workflows=[load_room("workflows.agent_run").AgentRun, load_room("workflows.effect").Effect],
+        activities=_activities(client, served, blobs, events) if settings.activities else [],
+        interceptors=[load_room("activities.step_spans").StepSpans(), load_room("activities.patience").Patience()],
+        unsandboxed_workflow_runner=load_room("workflows.runner").CommittedRunner(),
         max_cached_workflows=_max_cached(settings),
         max_concurrent_activities=_MAX_ACTIVITIES,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=STICKY_TIMEOUT_SECONDS),
         max_heartbeat_throttle_interval=timedelta(seconds=HEARTBEAT_SECONDS),
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_seconds),
+    )
+
+
+def build_watch_worker(client: Client, task_queue: str, events: EventHub) -> Worker:
+    """A worker at which other processes ask what models of this one say; it keeps one workflow, in memory."""
+    room = load_room("workflows.watch")
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[room.Watch],
+        interceptors=[room.Answering(events.outbox)],
+        max_cached_workflows=_WATCH_CACHE,
+        max_concurrent_workflow_task_polls=2,
     )
 
 
@@ -63,11 +85,16 @@ def _max_cached(settings: WorkerSettings) -> int:
     return int(os.environ.get("PERDURE_MAX_CACHED_WORKFLOWS", "1000"))
 
 
-def _activities(client: Client, served: ServedAgents, blobs: BlobStore | None) -> list[Callable[..., Any]]:
+def _activities(
+    client: Client, served: ServedAgents, blobs: BlobStore | None, events: EventHub | None = None
+) -> list[Callable[..., Any]]:
     names = (
         "call_model",
         "conversations",
         "definitions",
+        "ledger",
+        "live_tools",
+        "resolve_effect",
         "seal_transcript",
         "snapshot_agents",
         "surroundings",
@@ -79,9 +106,13 @@ def _activities(client: Client, served: ServedAgents, blobs: BlobStore | None) -
     conversations = room["conversations"].Conversations(client, blobs)
     around = room["surroundings"].Surroundings(served, conversations, blobs)
     providers = load_room("activities.providers.dispatch").Providers(served)
+    ledger = room["ledger"].Ledger(client)
+    tools = room["live_tools"].LiveTools(served, blobs)
+    transcripts = room["transcripts"].Transcripts(client, blobs)
     return [
-        room["call_model"].CallModel(around, definitions, providers).call_model,
-        room["user_steps"].UserSteps(around, room["transcripts"].Transcripts(client, blobs)).do,
+        room["call_model"].CallModel(around, definitions, providers, events, transcripts).call_model,
+        room["user_steps"].UserSteps(around, tools, transcripts, ledger).do,
+        room["resolve_effect"].ResolveEffect(around, tools, ledger).resolve_effect,
         room["snapshot_agents"].SnapshotAgents(served, definitions).snapshot_agents,
         room["seal_transcript"].SealTranscript(client, blobs).seal_transcript,
     ]

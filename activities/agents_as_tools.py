@@ -13,7 +13,7 @@ from perdure import errors
 from perdure.agent_tool import AgentTool, build_input
 from perdure.blobs import store_items
 from perdure.context import RunContextWrapper
-from perdure.contracts.steps import BuiltInput, CallUserInput, CallUserOutput, TranscriptName
+from perdure.contracts.steps import BuiltInput, CallUserInput, CallUserOutput, ToolCall, TranscriptName
 from perdure.item_json import input_items, item_json
 from perdure.limits import MAX_RESULT_BYTES
 from perdure.result import AgentToolInvocation, ResultSource, RunResult
@@ -21,6 +21,7 @@ from perdure.served import AgentNotServed
 
 from .judging_calls import call_of
 from .live_tools import LiveTools
+from .nested_streams import NestedStream
 from .outputs import read_content, read_final, text_output, value_output
 from .surroundings import Surroundings, context_changes
 from .transcripts import Transcripts
@@ -78,11 +79,14 @@ class AgentsAsTools:
 
     async def custom_output_extractor(self, asked: CallUserInput) -> CallUserOutput:
         """The tool's output: what a function of the user makes of the agent's result, else its final output."""
-        extractor, call, made = self._agent_tool(asked).custom_output_extractor, call_of(asked), asked.output
+        agent_tool, call, made = self._agent_tool(asked), call_of(asked), asked.output
+        extractor = agent_tool.custom_output_extractor
+        if agent_tool.on_stream is not None:
+            await self._tell_last(asked, agent_tool, call)
         if extractor is None and made is not None and call.output_format == "json":
             content = await read_content(made, self._around.blobs)
             text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-            return CallUserOutput(output=text_output(text, self._around.blobs, made.kind, answers=call.model_call_id))
+            return CallUserOutput(output=text_output(text, self._around.blobs, made.kind, answers=call))
         context = self._around.context(asked)
         result = await self._result(asked, context)
 
@@ -92,8 +96,16 @@ class AgentsAsTools:
             return await said if inspect.isawaitable(said) else said
 
         value = await self._around.on_user_loop(ask)
-        output = value_output(value, self._around.blobs, answers=call.model_call_id)
+        output = value_output(value, self._around.blobs, answers=call)
         return CallUserOutput(output=output, **context_changes(asked, context))
+
+    async def _tell_last(self, asked: CallUserInput, agent_tool: AgentTool, call: ToolCall) -> None:
+        """Tells who listens to the agent's run the outputs that ended it."""
+        answers = {"type": "function_call", "call_id": call.model_call_id, "name": call.tool}
+        answers["arguments"] = await self._tools.arguments(call)
+        stream = NestedStream(self._around, self._transcripts, agent_tool, asked, answers)
+        async with stream.told():
+            await stream.catch_up(asked.transcript or TranscriptName(path=asked.path))
 
     async def _result(self, asked: CallUserInput, context: RunContextWrapper[Any]) -> RunResult:
         """The result of the agent's run, all but its final output."""

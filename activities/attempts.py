@@ -11,21 +11,38 @@ from datetime import timedelta
 from typing import Any, cast
 
 from temporalio import activity
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from perdure.compression import compressed
 from perdure.contracts.steps import ATTEMPT_LOST, STEP_DECLINED
-from perdure.errors import ToolTimeoutError, describe_exception
-from perdure.limits import HEARTBEAT_SECONDS
+from perdure.errors import BlobUnavailable, ToolTimeoutError, UserError, describe_exception
+from perdure.limits import HEARTBEAT_SECONDS, KIB, MAX_RESULT_BYTES
 from perdure.served import AgentNotServed, ServedAgents, UserLoopEnded
 
 _log = logging.getLogger("perdure")
 
 _TRACEBACK_CHARACTERS = 8000
+_BLOB_ATTEMPTS = 5  # in about 15 seconds
+_MOST_BYTES = 2 * MAX_RESULT_BYTES - 64 * KIB  # the server takes 2 MiB
 _QUIET = ApplicationErrorCategory.BENIGN  # the caller gets the error, or our log has it; Temporal's need not repeat it
 
 
-class Unavailable(ApplicationError):
+class Verdict(ApplicationError):
+    """What an attempt has come to, in the words that the run is told."""
+
+
+class Unavailable(Verdict):
     """What a step needs cannot be had now, as an answer of the run; another attempt may get it."""
+
+
+def without_blob(error: BlobUnavailable) -> Unavailable:
+    """What a step that may be repeated says of an item that it lacks; a missing one may be at another worker."""
+    info = activity.info()
+    named = error.of_run(info.workflow_id or "")
+    _log.warning("attempt %d of %s: %s", info.attempt, info.activity_type, named.message)
+    is_final = error.is_changed or info.attempt >= _BLOB_ATTEMPTS
+    return Unavailable(named.message, type=type(named).__name__, non_retryable=is_final, category=_QUIET)
 
 
 class Progress:
@@ -82,21 +99,49 @@ def told(served: ServedAgents, judge: Callable[[BaseException], ApplicationError
         raise declined(error) from None
     except (UserLoopEnded, KeyboardInterrupt, SystemExit) as error:  # the process ends, and the attempt with it
         raise passing_error(error) from None
-    except (asyncio.CancelledError, Unavailable):
+    except (asyncio.CancelledError, Verdict):
         raise
+    except BlobUnavailable as error:
+        raise final_error(served, error.of_run(activity.info().workflow_id or "")) from None
     except BaseException as error:  # noqa: BLE001  whatever was raised, the run is told
         raise (final_error(served, error) if judge is None else judge(error)) from None
 
 
-def final_error(served: ServedAgents, error: BaseException, message: str | None = None) -> ApplicationError:
+def as_result(result: Any) -> RawValue:
+    """A step's result as it travels; what cannot is this attempt's error, as no other attempt would fare better.
+
+    Raises:
+        UserError: It is no JSON, or larger than the server takes.
+    """
+    name = activity.info().activity_type
+    try:
+        payload = activity.payload_converter().to_payload(result)
+    except ValueError as error:
+        raise UserError(f"What {name!r:.100} said cannot travel: {describe_exception(error)['message']}") from error
+    if payload.ByteSize() > _MOST_BYTES and (size := compressed(payload).ByteSize()) > _MOST_BYTES:
+        raise UserError(f"What {name!r:.100} said takes {size} bytes; at most {_MOST_BYTES} can travel. Say less.")
+    return RawValue(payload)
+
+
+def is_last_attempt() -> bool:
+    """Whether Temporal makes no other attempt of this step, whatever this one says."""
+    info = activity.info()
+    return info.retry_policy is not None and 0 < info.retry_policy.maximum_attempts <= info.attempt
+
+
+def final_error(
+    served: ServedAgents, error: BaseException, message: str | None = None, type: str | None = None
+) -> ApplicationError:
     """An error of the user's code or the model that ends the run; no attempt is made again.
 
     Args:
         served: Keeps the exception itself for a caller in this process.
         error: What was raised.
         message: Its text as the history may keep it, if that is not the error's own.
+        type: The class that callers know it by, if that is not the error's own.
     """
-    said = describe_exception(error) | ({} if message is None else {"message": message})
+    told = {"message": message, "type": type}
+    said = describe_exception(error) | {name: value for name, value in told.items() if value is not None}
     token = served.note_error(activity.info().workflow_id or "", error)
     details: dict[str, Any] = {"traceback": _traceback(error)} | ({} if token is None else {"token": token})
     if isinstance(error, ToolTimeoutError):
@@ -104,11 +149,11 @@ def final_error(served: ServedAgents, error: BaseException, message: str | None 
     return ApplicationError(said["message"], details, type=said["type"], non_retryable=True, category=_QUIET)
 
 
-def declined(error: Exception) -> ApplicationError:
+def declined(error: Exception) -> Verdict:
     """Says that the step was certainly not done here; the run offers it again, later and without counting."""
     info = activity.info()
     _log.warning("run %s: this worker cannot do %s: %s", info.workflow_id, info.activity_type, error)
-    return ApplicationError(str(error), type=STEP_DECLINED, non_retryable=True, category=_QUIET)
+    return Verdict(str(error), type=STEP_DECLINED, non_retryable=True, category=_QUIET)
 
 
 def passing_error(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,32 +12,38 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from perdure.agent_output import output_schema_of
-from perdure.blobs import store_items
-from perdure.canonical import clean
+from perdure.blobs import load_item, store_items
+from perdure.canonical import clean, clean_text, encode
 from perdure.contracts.steps import CALL_MODEL, CallModelInput, CallModelOutput
 from perdure.contracts.tokens import Tokens
 from perdure.definition import AgentDefinition
+from perdure.event_hub import EventHub
+from perdure.failpoints import reach
 from perdure.limits import MAX_RESULT_BYTES
-from perdure.model import Model, ModelAnswer, ModelRequest
+from perdure.model import Model, ModelAnswer, ModelRequest, Publish
 from perdure.model_settings import as_fixed
 from perdure.served import AgentNotServed, UserLoopEnded
 from perdure.settings import ModelSettings
-from perdure.snapshot import live_handoffs, without_hidden
-from perdure.tool import FunctionTool
 from perdure.usage import RequestUsage, Usage
 
-from .attempts import Progress, final_error, heartbeats, passing_error, told
+from . import told_steps
+from .attempts import Progress, final_error, heartbeats, is_last_attempt, passing_error, told
 from .blind_repeats import before_request, check_repeat, note_unsent, unknown
 from .definitions import Definitions
+from .fixed_parts import fixed_handoffs, fixed_output_schema, fixed_tools
 from .model_answers import accept
 from .model_inputs import Prepared, prepare
+from .nested_streams import NestedStream
 from .providers.dispatch import LiveParts, Providers
-from .providers.failures import classify
+from .providers.failures import HollowAnswer, classify
 from .providers.retries import FailedCall, RetryVerdict, judge_retry
 from .providers.wiring import is_wired
+from .publishing import publisher
+from .stopped_answers import Spoken, was_stopped
 from .surroundings import Surroundings, context_changes
+from .transcripts import Transcripts
 
+_HOLLOW = "hollow"  # noted: that an answer came which had nothing in it
 _ANSWER_BYTES = MAX_RESULT_BYTES - 64 * 1024  # room for what stands around the items
 
 
@@ -50,27 +59,71 @@ class _Judged(Exception):
 class CallModel:
     """Asks models."""
 
-    def __init__(self, around: Surroundings, definitions: Definitions, providers: Providers) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        definitions: Definitions,
+        providers: Providers,
+        events: EventHub | None = None,
+        transcripts: Transcripts | None = None,
+    ) -> None:
         self._around = around
         self._definitions = definitions
         self._providers = providers
+        self._events = events or EventHub()
+        self._transcripts = transcripts
 
     @activity.defn(name=CALL_MODEL)
     async def call_model(self, call: CallModelInput) -> CallModelOutput:
         """Asks the model and returns its answer in stored form."""
+        reach("model begins")
+        self._around.served.turn_to(self._around.run_id, call.message_id)
+        stream = await self._nested_stream(call)
+        async with heartbeats() as progress, contextlib.nullcontext() if stream is None else stream.told():
+            spoken = Spoken(publisher(self._events, call, progress) if stream is None else stream.publish)
+            try:
+                return await self._answer(call, spoken.publish, progress, stream)
+            except asyncio.CancelledError:
+                if not was_stopped():
+                    raise
+                told_steps.stopped()
+                items = store_items(spoken.stop(), self._around.blobs, _ANSWER_BYTES)
+                return CallModelOutput(items=items, usage=Tokens())
+
+    async def _nested_stream(self, call: CallModelInput) -> NestedStream | None:
+        """What tells the `on_stream` of the tool that the agent runs as, if somebody is to be told."""
+        if call.answers is None or call.opened_by is None or self._transcripts is None:
+            return None
+        with told(self._around.served):
+            tool = self._around.served.tool(self._around.run_id, call.root, *call.opened_by).agent_tool
+            if tool is None or tool.on_stream is None:
+                return None
+            answers = json.loads(await asyncio.to_thread(load_item, encode(call.answers), self._around.blobs))
+            return NestedStream(self._around, self._transcripts, tool, call, answers)
+
+    async def _answer(
+        self, call: CallModelInput, publish: Publish | None, progress: Progress, stream: NestedStream | None
+    ) -> CallModelOutput:
         execution = activity.info().workflow_run_id or ""
         served = self._around.served
-        async with heartbeats() as progress:
-            with before_request(progress, call.conversation_id):
-                definition = await self._definitions.definition(self._around.run_id, execution, call.definition)
-                items = await self._around.conversation(call, call.cursor, call.items)
-                with told(served):
-                    prepared = await prepare(self._around, call, definition, items, progress)
-            with told(served, self._failure):
-                answer = await self._ask(call, definition, prepared, progress)
+        with before_request(progress, call.conversation_id):
+            definition = await self._definitions.definition(self._around.run_id, execution, call.definition)
+            items = await self._around.conversation(call, call.cursor, call.items)
             with told(served):
-                invalid = await accept(self._around, call, definition, prepared, answer)
-                return self._output(call, prepared, answer, invalid)
+                schema = fixed_output_schema(self._around.member(call).agent, definition)
+                prepared = await prepare(self._around, call, definition, items, progress)
+        if stream is not None:
+            with told(served):
+                await stream.begin(call, progress, activity.info().attempt)
+        with told(served, self._failure):
+            answer = await self._ask(call, definition, replace(prepared, publish=publish), progress)
+            told_steps.answered(answer)
+        reach("model ended")
+        with told(served):
+            invalid = await accept(self._around, call, schema, prepared, answer)
+            if stream is not None:
+                stream.answered(definition, answer.items)
+            return self._output(call, prepared, answer, invalid)
 
     async def _ask(
         self, call: CallModelInput, definition: AgentDefinition, prepared: Prepared, progress: Progress
@@ -81,6 +134,7 @@ class CallModel:
         if not is_wired(model):
             live = _live_parts(prepared, definition, call)
         request = _request(definition, call, prepared)
+        told_steps.asked(request, model)
         is_blind = request.conversation_id is not None and not is_wired(model)
         if is_blind:
             check_repeat(progress, request.conversation_id)
@@ -89,9 +143,9 @@ class CallModel:
         except (AgentNotServed, UserLoopEnded):
             raise
         except Exception as error:
-            if definition.retry is None and not is_blind:
+            if definition.retry is None and not is_blind and not isinstance(error, HollowAnswer):
                 raise
-            verdict = await self._judge(error, model, request, prepared)
+            verdict = await self._judge(error, model, request, prepared, progress)
             if verdict.is_unknown:
                 raise unknown(request.conversation_id, verdict.failure.message) from error
             if verdict.again and is_blind:
@@ -99,12 +153,17 @@ class CallModel:
             raise _Judged(error, verdict) from None
         return answer if definition.retry is None else _with_failed_attempts(answer, activity.info().attempt - 1)
 
-    async def _judge(self, error: Exception, model: Model, request: ModelRequest, prepared: Prepared) -> RetryVerdict:
+    async def _judge(
+        self, error: Exception, model: Model, request: ModelRequest, prepared: Prepared, progress: Progress
+    ) -> RetryVerdict:
         member = prepared.member
         settings = member.agent.model_settings.resolve(member.config.model_settings)
-        failed = FailedCall(
-            error, activity.info().attempt, model, request.previous_response_id, request.conversation_id
-        )
+        hollow_before = progress.noted(_HOLLOW) is not None
+        if isinstance(error, HollowAnswer):
+            progress.note(_HOLLOW, True)
+        state = request.previous_response_id, request.conversation_id
+        more = {"hollow_before": hollow_before, "stream": request.publish is not None}
+        failed = FailedCall(error, activity.info().attempt, model, *state, **more)
         return await self._around.on_user_loop(lambda: judge_retry(failed, settings.retry))
 
     def _failure(self, error: BaseException) -> ApplicationError:
@@ -114,8 +173,8 @@ class CallModel:
         else:
             failure = classify(error, datetime.now(UTC))
             again, after = failure.retryable, failure.retry_after_seconds
-        if not again:
-            return final_error(self._around.served, error, failure.message)
+        if not again or is_last_attempt():
+            return final_error(self._around.served, error, failure.message, failure.type)
         return passing_error(error, type=failure.type, message=failure.message, after_seconds=after)
 
     def _output(
@@ -129,7 +188,11 @@ class CallModel:
             "invalid_output": invalid,
             "raw_usage": None if answer.raw_usage is None else clean(answer.raw_usage),
         }
-        extras |= {name: value for name, value in optional.items() if value is not None}
+        extras |= {
+            name: clean_text(value) if isinstance(value, str) else value
+            for name, value in optional.items()
+            if value is not None
+        }
         items = store_items(answer.items, self._around.blobs, _ANSWER_BYTES)
         return CallModelOutput(items=items, usage=Tokens.of(answer.usage), **extras)
 
@@ -154,24 +217,24 @@ def _request(definition: AgentDefinition, call: CallModelInput, prepared: Prepar
         prompt=resolved.prompt,
         prompt_cache_key=call.prompt_cache_key,
         is_repeated=activity.info().attempt > 1,
+        publish=prepared.publish,
     )
 
 
 def _live_parts(prepared: Prepared, definition: AgentDefinition, call: CallModelInput) -> LiveParts:
     """The user's objects behind a request, for a model of the user's own."""
     agent, resolved = prepared.member.agent, prepared.resolved
-    tools = {tool.name for tool in definition.tools if not tool.hosted} - resolved.disabled_tools
-    handoffs = {each.tool_name for each in definition.handoffs} - resolved.disabled_handoffs
     settings = as_fixed(agent.model_settings.resolve(prepared.member.config.model_settings), definition.settings)
     if call.forget_tool_choice:
         settings.tool_choice = None
     return LiveParts(
         agent=agent,
         config=prepared.member.config,
-        tools=[tool for tool in without_hidden(agent) if not isinstance(tool, FunctionTool) or tool.name in tools],
-        handoffs=[handoff for handoff in live_handoffs(agent) if handoff.tool_name in handoffs],
-        output_schema=output_schema_of(agent.output_type),
+        tools=fixed_tools(agent, definition, resolved.disabled_tools),
+        handoffs=fixed_handoffs(agent, definition, resolved.disabled_handoffs),
+        output_schema=fixed_output_schema(agent, definition),
         settings=settings,
+        tracing=told_steps.tracing(),
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from perdure.contracts.steps import CallUserInput, CallUserOutput, Role
+from perdure.contracts.steps import CallUserInput, CallUserOutput
+from perdure.roles import Role
 
 from .agents_as_tools import AgentsAsTools
 from .handing_off import HandingOff

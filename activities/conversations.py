@@ -1,14 +1,15 @@
 """The conversation as a model call needs it: from memory where this worker made the last call, else from the run.
 
-The cache is addressed by the chain's digest alone, and an entry enters only after its bytes have hashed to it. So a
-worker never sends a conversation that the run does not have, whichever worker, attempt or deploy wrote the entry.
+The cache is addressed by the chain's digest alone; an entry enters only after its bytes have hashed to it, and is
+hashed once more before it is sent. So a worker never sends a conversation that the run does not have, whichever worker,
+attempt or deploy wrote the entry.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
-from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -23,18 +24,27 @@ from perdure.contracts.frozen import carried_items
 from perdure.contracts.run import PageEntry, PageRequest, ResponseView, RunInput, TranscriptPage
 from perdure.contracts.sealing import unsealed
 from perdure.contracts.steps import CALL_MODEL, CallModelInput, Cursor
+from perdure.failpoints import reach
 from perdure.transcript import chain
 
+from . import cache_metrics as metrics
+from .asking import ANSWER_WITHIN, ask
 from .attempts import Unavailable
+from .conversation_cache import ConversationCache, Held, are_intact
 
 _log = logging.getLogger("perdure")
 
+_AT_ONCE_BYTES = 1024 * 1024  # hashed faster (about 3 ms) than the worker's loop would miss the time
+
 
 class Conversations:
-    """Conversations by the digest of their chain, at most `max_bytes` of them; the least recently used go first.
+    """Brings conversations, from this worker's memory or from the runs.
 
-    A conversation is kept under its newest digest only. A repeated attempt finds it there; what has been superseded
-    (a reset run goes on from an earlier point) is pulled from the run again.
+    Args:
+        client: Reaches the runs.
+        blobs: Where large items lie.
+        max_bytes: How much is kept in memory.
+        pull_timeout: How long a run may take to answer before its history is read.
     """
 
     def __init__(
@@ -42,14 +52,12 @@ class Conversations:
         client: Client,
         blobs: BlobStore | None,
         max_bytes: int = 256 * 1024 * 1024,
-        pull_timeout: timedelta = timedelta(seconds=10),
+        pull_timeout: timedelta = ANSWER_WITHIN,
     ) -> None:
         self._client = client
         self._pull_timeout = pull_timeout
         self._blobs = blobs
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._by_digest: OrderedDict[str, list[bytes]] = OrderedDict()
+        self.cache = ConversationCache(max_bytes)
 
     async def items(
         self, workflow_id: str, run_id: str, cursor: Cursor, new: list[dict[str, Any]], path: str = ""
@@ -67,85 +75,99 @@ class Conversations:
             Unavailable: `TranscriptUnavailable` if the run did not answer, `TranscriptMismatch` if what it
                 answered is not what the cursor names; both are worth another attempt.
         """
-        if cursor.start and cursor.start >= cursor.base_count:  # the provider keeps the rest: nothing is looked for
-            stored = [encode(item) for item in new]
-            if chain(cursor.base, stored) == cursor.digest:
-                return [await self._load(item) for item in stored[cursor.start - cursor.base_count :]]
-        return (await self._whole(workflow_id, run_id, cursor, new, path))[cursor.start :]
+        stored = [encode(item) for item in new]
+        fits = chain(cursor.base, stored) == cursor.digest
+        if fits and cursor.start and cursor.start >= cursor.base_count:  # the provider keeps the rest
+            return [held.item for held in await self._loaded(stored[cursor.start - cursor.base_count :])]
+        if not fits:
+            _log.warning("run %s: new items do not hash to their digest; asking the run", workflow_id)
+        known = await self._known(cursor.origin, cursor.digest)
+        if known is None:
+            new_items = await self._loaded(stored) if fits else []
+            count, digest = (cursor.base_count, cursor.base) if fits else (cursor.count, cursor.digest)
+            known = await self._known(cursor.origin, digest) if count else []
+            if known is None:
+                handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)
+                known = await self._pull(handle, cursor, path, count, digest)
+            elif count:
+                metrics.hit()
+            known = [*known, *new_items]
+            self.cache.take(cursor.base)
+        else:
+            metrics.hit()
+        self.cache.put(cursor.digest, known)
+        metrics.kept(self.cache.bytes)
+        return [held.item for held in known[cursor.start :]]
 
-    async def _whole(
-        self, workflow_id: str, run_id: str, cursor: Cursor, new: list[dict[str, Any]], path: str
-    ) -> Sequence[bytes]:
-        if cursor.digest not in self._by_digest:
-            stored = [encode(item) for item in new]
-            if chain(cursor.base, stored) != cursor.digest:
-                _log.warning("run %s: new items do not hash to their digest; asking the run", workflow_id)
-                self._remember(cursor.digest, await self._pull(workflow_id, run_id, cursor, path, whole=True))
-            else:
-                loaded = [await self._load(item) for item in stored]
-                base = self._forget(cursor.base) if cursor.base_count else []
-                if base is None:
-                    base = await self._pull(workflow_id, run_id, cursor, path, whole=False)
-                base.extend(loaded)
-                self._remember(cursor.digest, base)
-        self._by_digest.move_to_end(cursor.digest)
-        return tuple(self._by_digest[cursor.digest])
+    async def _known(self, origin: str, digest: str) -> list[Held] | None:
+        """What this worker has kept under a digest, hashed once more: what is not what it was is not believed."""
+        known = self.cache.get(digest)
+        if known is None:
+            return None
+        if sum(held.size for held in known) > _AT_ONCE_BYTES:
+            intact = await asyncio.to_thread(are_intact, known, origin, digest)
+        else:
+            intact = are_intact(known, origin, digest)
+        if not intact:
+            _log.error("a conversation in memory does not hash to %s… any more; asking the run", digest[:12])
+            self.cache.take(digest)
+        return known if intact else None
 
-    async def _pull(self, workflow_id: str, run_id: str, cursor: Cursor, path: str, *, whole: bool) -> list[bytes]:
-        """The items up to the cursor, or to its base, asked of the run by pages and verified against the digest."""
-        count, digest = (cursor.count, cursor.digest) if whole else (cursor.base_count, cursor.base)
-        handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)
+    async def _pull(
+        self, handle: WorkflowHandle[Any, Any], cursor: Cursor, path: str, count: int, digest: str
+    ) -> list[Held]:
+        """The first items, as many as `count`, asked of the run by pages and verified against their digest."""
+        reach("pull begins")
         try:
             wanted = PageRequest(path=path, epoch=cursor.epoch, upto=count)
             said = await ask_by_pages(handle, wanted, self._blobs, self._pull_timeout)
             stored = [encode(entry.item) for entry in said.entries]
         except RPCError as error:
-            _log.warning("run %s does not tell its transcript (%s); reading its history", workflow_id, error)
+            _log.warning("run %s does not tell its transcript (%s); reading its history", handle.id, error)
             stored = (await _from_history(handle, path, cursor.epoch, self._blobs))[:count]
         if chain(cursor.origin, stored) != digest:
             raise Unavailable(
                 f"The run answered {len(stored)} of {count} items and they do not hash to {digest[:12]}….",
                 type="TranscriptMismatch",
             )
-        return [await self._load(item) for item in stored]
+        reach("pull ended")
+        pulled = await self._loaded(stored)
+        metrics.miss(sum(held.size for held in pulled))
+        return pulled
 
-    async def _load(self, item: bytes) -> bytes:
-        if b'"perdure_blob"' not in item:
-            return item
-        return await asyncio.to_thread(load_item, item, self._blobs)
+    async def _loaded(self, stored: list[bytes]) -> list[Held]:
+        """Items with those that lie in the blob store in full."""
+        return [await self._load(item) if b'"perdure_blob"' in item else Held(item, item) for item in stored]
 
-    def _remember(self, digest: str, items: list[bytes]) -> None:
-        self._forget(digest)
-        self._by_digest[digest] = items
-        self._bytes += sum(map(len, items))
-        while self._bytes > self._max_bytes and len(self._by_digest) > 1:
-            self._forget(next(iter(self._by_digest)))
+    async def _load(self, stored: bytes) -> Held:
+        return await asyncio.to_thread(_held, stored, self._blobs)
 
-    def _forget(self, digest: str) -> list[bytes] | None:
-        items = self._by_digest.pop(digest, None)
-        self._bytes -= sum(map(len, items or []))
-        return items
+
+def _held(stored: bytes, blobs: BlobStore | None) -> Held:
+    item = load_item(stored, blobs)
+    return Held(stored, item, "" if item is stored else hashlib.sha256(item).hexdigest())
 
 
 class Said(NamedTuple):
-    """What a run told of a transcript: the items, in stored form, and the model's answers."""
+    """What a run told of a transcript: the items, in stored form, the model's answers, and a thread's input so far."""
 
     entries: list[PageEntry]
     responses: list[ResponseView]
+    given: int = 0
 
 
 async def ask_by_pages(
     handle: WorkflowHandle[Any, Any],
     wanted: PageRequest,
     blobs: BlobStore | None,
-    answer_within: timedelta = timedelta(seconds=10),
+    answer_within: timedelta = ANSWER_WITHIN,
 ) -> Said:
     """The items of a transcript from `wanted.start` up to `wanted.upto`, as the run itself tells them.
 
     Raises:
         Unavailable: `TranscriptUnavailable` if the run did not answer; worth another attempt.
         RPCError: No worker or server answered.
-        UserError: A chunk of sealed items is missing or was changed.
+        BlobUnavailable: A chunk of sealed items is missing or was changed.
     """
     said = Said([], [])
     upto = wanted.upto
@@ -153,7 +175,7 @@ async def ask_by_pages(
         place = wanted.start + len(said.entries)
         asked = wanted.model_copy(update={"start": place})
         try:
-            page = await handle.query("transcript", asked, result_type=TranscriptPage, rpc_timeout=answer_within)
+            page = await ask(handle, "transcript", TranscriptPage, asked, within=answer_within)
         except WorkflowQueryFailedError as error:
             text = f"The run did not tell its transcript: {error}"
             raise Unavailable(text, type="TranscriptUnavailable") from None
@@ -161,6 +183,7 @@ async def ask_by_pages(
         known = {(each.agent, each.turn, each.first) for each in said.responses}
         said.responses.extend(each for each in page.responses if (each.agent, each.turn, each.first) not in known)
         said.entries.extend(page.entries[place - page.first :])
+        said = said._replace(given=page.given)
         if not page.entries or wanted.start + len(said.entries) >= page.count:
             break
     return said if upto is None else said._replace(entries=said.entries[: upto - wanted.start])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from datetime import timedelta
 
 from temporalio.client import Client
 
 from perdure.contracts.run import RunInput
 from perdure.definition import AgentDefinition, Snapshot
 
+from .asking import ask
 from .attempts import Unavailable
 
 _KEPT = 1000
@@ -45,7 +45,7 @@ class Definitions:
     async def _ask(self, workflow_id: str, run_id: str) -> None:
         handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)
         try:
-            answer = await handle.query("definition", result_type=RunInput, rpc_timeout=timedelta(seconds=10))
+            answer = await ask(handle, "definition", RunInput)
         except Exception as error:  # whatever the reason, another attempt may get it
             text = f"The run did not tell its agents: {error}"
             raise Unavailable(text, type="DefinitionUnavailable") from error

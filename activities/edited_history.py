@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from perdure.blobs import BlobStore, store_items
 from perdure.canonical import canonical
+from perdure.contracts.run import EntryKind
 from perdure.contracts.said import EditedHistory, EditedItem
 from perdure.handoff import HandoffInputData
 from perdure.item_json import input_items, item_json
@@ -18,8 +19,6 @@ from perdure.snapshot import Member
 from .transcripts import Transcript
 
 _NEW_BYTES = MAX_RESULT_BYTES // 2
-
-_Kind: TypeAlias = Literal["input", "answer", "output", "value", "handoff", "handed_off"]
 
 
 def edited_history(
@@ -92,10 +91,14 @@ def _content(item: RunItem) -> tuple[type[Any], int, bytes]:
     return type(item), id(item.agent), canonical(item.to_input_item())
 
 
-def _kind(item: RunItem) -> _Kind:
+def _kind(item: RunItem) -> EntryKind:
     if isinstance(item, ToolCallOutputItem):
         return "value" if _is_value(item) else "output"
-    kinds: dict[type[Any], _Kind] = {HandoffCallItem: "handoff", HandoffOutputItem: "handed_off", InputItem: "input"}
+    kinds: dict[type[Any], EntryKind] = {
+        HandoffCallItem: "handoff",
+        HandoffOutputItem: "handed_off",
+        InputItem: "added",
+    }
     return kinds.get(type(item), "answer")
 
 

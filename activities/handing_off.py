@@ -6,7 +6,8 @@ import asyncio
 from typing import Any, cast
 
 from perdure.agent import Agent
-from perdure.contracts.steps import CallUserInput, CallUserOutput, HandedOff, TranscriptName
+from perdure.canonical import digest_of
+from perdure.contracts.steps import CallUserInput, CallUserOutput, HandedOff, ToolCall, TranscriptName
 from perdure.errors import UserError
 from perdure.handoff import Handoff, HandoffInputData, filter_input
 from perdure.handoff_history import nest_handoff_history
@@ -32,7 +33,7 @@ class HandingOff:
     async def on_handoff(self, asked: CallUserInput) -> CallUserOutput:
         """The agent that takes over; with its definition, if it comes from nowhere but the function."""
         member, call = self._around.member(asked), call_of(asked)
-        handoff = _live(member, call.tool)
+        handoff = _as_it_was(_live(member, call.tool), call)
         context, arguments = self._around.context(asked), await self._tools.arguments(call)
 
         async def ask() -> Agent[Any]:
@@ -91,6 +92,22 @@ def _live(member: Member, tool_name: str) -> Handoff[Any, Any]:
         name = member.agent.name
         raise AgentNotServed(f"Agent {name!r} of this worker has no handoff {tool_name!r}; deploy one that has it.")
     return found[-1]
+
+
+def _as_it_was(handoff: Handoff[Any, Any], call: ToolCall) -> Handoff[Any, Any]:
+    """The handoff, whose function is called, as the run's is.
+
+    Raises:
+        AgentNotServed: It has no function on this worker, or takes another input than the model gave.
+    """
+    lacks = ""
+    if not handoff.has_callback:
+        lacks = "calls no function, as the run's does"
+    elif call.fingerprint not in ("", digest_of(handoff.input_json_schema)):
+        lacks = "takes another input than the run's"
+    if lacks:
+        raise AgentNotServed(f"Handoff {call.tool!r} of this worker {lacks}; deploy one that has it as it was.")
+    return handoff
 
 
 def _handoff_data(

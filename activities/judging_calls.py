@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from perdure.contracts.steps import CallUserInput, CallUserOutput, ChosenOutput, FunctionResult, ToolCall
 from perdure.errors import UserError
+from perdure.item_json import output_value
 from perdure.items import ToolCallOutputItem
 from perdure.served import AgentNotServed
 from perdure.snapshot import Member
@@ -17,7 +18,7 @@ from perdure.tool_use import FunctionToolResult, ToolsToFinalOutputFunction, Too
 
 from .failing_calls import as_failed_call
 from .live_tools import LiveTools
-from .outputs import final_output, loaded
+from .outputs import final_output, loaded, whole
 from .surroundings import Surroundings, context_changes
 
 
@@ -86,7 +87,7 @@ class JudgingCalls:
     async def _result(self, asked: CallUserInput, member: Member, each: FunctionResult) -> FunctionToolResult:
         tool = self._around.served.tool(self._around.run_id, asked.root, asked.agent, each.tool)
         item = await loaded(each.item, self._around.blobs)
-        output = json.loads(item["output"]) if each.is_value else item["output"]
+        output = output_value((await whole(each.item, self._around.blobs))["output"], is_value=each.is_value)
         return FunctionToolResult(tool, output, ToolCallOutputItem(member.agent, item, output))
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from perdure.agent_output import output_schema_of
+from perdure.agent_output import AgentOutputSchemaBase
 from perdure.contracts.steps import CallModelInput
-from perdure.definition import AgentDefinition
 from perdure.errors import ModelBehaviorError
 from perdure.hooks import call_hooks
 from perdure.item_json import message_text
@@ -17,14 +16,25 @@ from .surroundings import Surroundings
 
 
 async def accept(
-    around: Surroundings, call: CallModelInput, definition: AgentDefinition, prepared: Prepared, answer: ModelAnswer
+    around: Surroundings,
+    call: CallModelInput,
+    schema: AgentOutputSchemaBase | None,
+    prepared: Prepared,
+    answer: ModelAnswer,
 ) -> str | None:
     """Tells the hooks of an answer and reads its final output, if it has one.
+
+    Args:
+        around: What the step finds around it.
+        call: The step.
+        schema: The agent's output type; `None` for text.
+        prepared: What was sent.
+        answer: What came back.
 
     Returns:
         Why the last message is not of the agent's output type; `None` if it is, or need not be.
     """
-    text = final_text(answer.items) if definition.output_format is not None else ""
+    text = "" if schema is None else final_text(answer.items)
     if not text and not call.llm_hooks:
         return None
     agent, context = prepared.member.agent, prepared.context
@@ -35,7 +45,7 @@ async def accept(
             context.usage.add(answer.usage)
             if call.llm_hooks:
                 await call_hooks("on_llm_end", run_hooks, agent.hooks, context, agent, _response(answer))
-        return _mismatch(agent.output_type, text) if text else None
+        return _mismatch(schema, text) if schema is not None and text else None
 
     return await around.on_user_loop(look)
 
@@ -48,10 +58,7 @@ def final_text(items: list[dict[str, Any]]) -> str:
     return message_text(messages[-1]) if messages else ""
 
 
-def _mismatch(output_type: Any, text: str) -> str | None:
-    schema = output_schema_of(output_type)
-    if schema is None:
-        return None
+def _mismatch(schema: AgentOutputSchemaBase, text: str) -> str | None:
     try:
         schema.validate_json(text)
     except ModelBehaviorError as error:

@@ -14,8 +14,10 @@ from perdure.definition import AgentDefinition
 from perdure.duplicates import places_of_distinct
 from perdure.hooks import call_hooks
 from perdure.item_json import item_json
+from perdure.model import Publish
 from perdure.model_input import CallModelData, ModelInputData, filter_model_input
 from perdure.portable_context import update_context
+from perdure.served import AgentNotServed
 from perdure.snapshot import Member
 
 from .attempts import Progress
@@ -35,6 +37,7 @@ class Prepared:
         instructions: The system prompt, as the filter left it.
         items: The conversation, as the filter left it.
         context: The context that functions of the user were and will be handed; `None` if there are none.
+        publish: Takes the answer's events, if somebody watches.
     """
 
     member: Member
@@ -42,6 +45,7 @@ class Prepared:
     instructions: str | None
     items: Sequence[bytes]
     context: RunContextWrapper[Any] | None = None
+    publish: Publish | None = None
 
 
 async def prepare(
@@ -86,9 +90,13 @@ async def prepare(
 async def _filtered(
     call: CallModelInput, member: Member, context: RunContextWrapper[Any], data: ModelInputData
 ) -> ModelInputData:
-    wanted = member.config.call_model_input_filter if call.filters_input else None
-    if wanted is None:
+    if not call.filters_input:
         return data
+    wanted = member.config.call_model_input_filter
+    if wanted is None:
+        raise AgentNotServed(
+            "The run's configuration on this worker has no call_model_input_filter; deploy one that has it."
+        )
     filtered = await filter_model_input(wanted, CallModelData(data, member.agent, context.context))
     places = places_of_distinct([item_json(item) for item in filtered.input])
     return replace(filtered, input=[filtered.input[place] for place in places])

@@ -50,7 +50,7 @@ async def resolve(agent: Agent[Any], definition: AgentDefinition, context: RunCo
     tools, instructions, prompt, handoffs = await _together(
         _disabled_tools(agent, definition, context),
         _instructions(agent, definition, context),
-        resolve_prompt(agent.prompt if definition.prompt_by_rule else cast("Any", definition.prompt), context, agent),
+        _prompt(agent, definition, context),
         _disabled_handoffs(agent, definition, context),
     )
     return Resolved(instructions, prompt, frozenset(tools), frozenset(handoffs))
@@ -90,6 +90,18 @@ async def _instructions(agent: Agent[Any], definition: AgentDefinition, context:
     if text is not None and not isinstance(text, str):
         raise UserError(f"Instructions of agent {agent.name!r} returned {type(text).__name__}; return a str or None.")
     return text
+
+
+async def _prompt(
+    agent: Agent[Any], definition: AgentDefinition, context: RunContextWrapper[Any]
+) -> dict[str, Any] | None:
+    if not definition.prompt_by_rule:
+        return await resolve_prompt(cast("Prompt", definition.prompt), context, agent)
+    if isinstance(agent.prompt, dict | None):
+        raise AgentNotServed(
+            f"The prompt of agent {agent.name!r} is no function on this worker; deploy one where it is."
+        )
+    return await resolve_prompt(agent.prompt, context, agent)
 
 
 async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from perdure.blobs import BlobStore
 from perdure.canonical import encode
@@ -39,7 +40,8 @@ def rewritten(
             old = shown.entries[item.place]
             return old if kind is None else old.model_copy(update={"kind": kind})
         agent, target = item.agent or asked.agent, {"target": item.target} if item.target else {}
-        return PageEntry(item=item.item or {}, kind=kind or item.kind, agent=agent, turn=asked.turn, **target)
+        fields: dict[str, Any] = {"item": item.item or {}, "kind": kind or item.kind, "agent": agent, **target}
+        return PageEntry(turn=asked.turn, **fields)
 
     inputs = [entry(item, "input") for item in edited.input]
     if not asked.nest:

@@ -10,6 +10,7 @@ from temporalio.client import Client
 from perdure.blobs import BlobStore
 from perdure.contracts.run import PageRequest
 from perdure.contracts.sealing import SEAL_TRANSCRIPT, SealInput, SealOutput, seal
+from perdure.failpoints import reach
 
 from .attempts import heartbeats
 from .conversations import ask_by_pages
@@ -33,4 +34,7 @@ class SealTranscript:
         async with heartbeats():
             said = await ask_by_pages(handle, wanted, self._blobs)
             write = (seal, said.entries, said.responses, asked.start, asked.before, self._blobs)
-            return SealOutput(chunks=await asyncio.to_thread(*write))
+            reach("seal begins")
+            chunks = await asyncio.to_thread(*write)
+            reach("seal ended")
+            return SealOutput(chunks=chunks)

@@ -12,10 +12,12 @@ from perdure.blobs import BlobStore
 from perdure.context import AgentHookContext, RunContextWrapper, ToolContext
 from perdure.contracts.steps import Cursor, StepInput, ToolCall
 from perdure.contracts.tokens import Tokens
+from perdure.errors import BlobUnavailable
 from perdure.portable_context import changed_fields
 from perdure.served import ServedAgents
 from perdure.snapshot import Member
 
+from .attempts import without_blob
 from .conversations import Conversations
 
 _T = TypeVar("_T")
@@ -49,7 +51,10 @@ class Surroundings:
     async def conversation(self, step: StepInput, cursor: Cursor, new: list[dict[str, Any]]) -> list[bytes]:
         """The items that a cursor names, as canonical JSON."""
         execution = activity.info().workflow_run_id or ""
-        return list(await self.conversations.items(self.run_id, execution, cursor, new, step.path))
+        try:
+            return list(await self.conversations.items(self.run_id, execution, cursor, new, step.path))
+        except BlobUnavailable as error:
+            raise without_blob(error) from None
 
     def context(self, step: StepInput) -> RunContextWrapper[Any]:
         """The context for functions of the user."""

@@ -1,4 +1,4 @@
-"""What a tool returned, as the model gets it."""
+"""What a tool returned, as the item that answers the call has it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,30 @@ from pydantic_core import to_json
 
 from perdure.agent import Agent
 from perdure.agent_output import output_schema_of
+from perdure.blobs import BlobStore
 from perdure.canonical import clean_text
+from perdure.context import ToolContext
+from perdure.contracts.steps import CallToolOutput, ToolCall
 from perdure.errors import describe_exception
-from perdure.limits import MAX_ITEM_BYTES
+from perdure.limits import MAX_OUTPUT_BYTES
+from perdure.shown_outputs import store_output
 from perdure.tool_output import structured_output
 
-_CUT = "bytes reach a model]"
+from .surroundings import context_changes
+
+_CUT = "bytes are kept]"
+
+
+def tool_output(call: ToolCall, context: ToolContext[Any], result: Any, blobs: BlobStore | None) -> CallToolOutput:
+    """What a call returned, as the item that answers it."""
+    output, is_value = as_output(result, call.output_format)
+    item = {"call_id": call.model_call_id, "output": output, "type": "function_call_output"}
+    extras = context_changes(call, context)
+    if is_value:
+        extras["is_value"] = True
+        if is_object(result, context.agent, output):
+            extras["is_object"] = True
+    return CallToolOutput(item=store_output(item, blobs, call.output_bytes), **extras)
 
 
 def as_output(result: Any, output_format: str) -> tuple[str | list[dict[str, Any]], bool]:
@@ -38,7 +56,16 @@ def as_output(result: Any, output_format: str) -> tuple[str | list[dict[str, Any
         text = _bounded(to_json(result).decode())
     except Exception:  # noqa: BLE001  an object's own serialiser may raise anything
         return _bounded(_text(result)), False
-    return text, not text.endswith(_CUT)
+    return text, not text.endswith(_CUT) and _is_readable(text)
+
+
+def _is_readable(text: str) -> bool:
+    """Whether JSON can be read back; that of an integer of over 4,300 digits cannot, and is told as a text."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_object(result: Any, agent: Agent[Any] | None, output: str | list[dict[str, Any]]) -> bool:
@@ -62,7 +89,7 @@ def _text(result: Any) -> str:
 def _bounded(text: str) -> str:
     text = clean_text(text)
     data = text.encode()
-    if len(data) <= MAX_ITEM_BYTES:
+    if len(data) <= MAX_OUTPUT_BYTES:
         return text
-    kept = data[: MAX_ITEM_BYTES // 2].decode("utf-8", "ignore")
-    return f"{kept}\n[cut: the first half of what may be shown; of {len(data)} no more than {MAX_ITEM_BYTES} {_CUT}"
+    kept = data[:MAX_OUTPUT_BYTES].decode("utf-8", "ignore")
+    return f"{kept}\n[cut: of {len(data)} bytes no more than {MAX_OUTPUT_BYTES} {_CUT}"

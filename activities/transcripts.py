@@ -14,11 +14,14 @@ from temporalio.service import RPCError
 from perdure.agent import Agent
 from perdure.blobs import BlobStore, load_item
 from perdure.canonical import encode
+from perdure.contracts.given import answers_after, as_given
 from perdure.contracts.run import PageEntry, PageRequest, ResponseView
 from perdure.contracts.steps import TranscriptName
-from perdure.items import HandoffOutputItem, RunItem, ToolCallOutputItem, run_item
+from perdure.item_json import output_value
+from perdure.items import HandoffOutputItem, InputItem, RunItem, ToolCallOutputItem, run_item
 from perdure.model import ModelResponse
 from perdure.served import AgentNotServed
+from perdure.shown_outputs import load_whole
 from perdure.snapshot import Member
 
 from .attempts import Unavailable
@@ -102,10 +105,11 @@ class Transcripts:
         if len(said.entries) < name.count:
             text = f"The run told {len(said.entries)} of {name.count} items."
             raise Unavailable(text, type="TranscriptUnavailable")
-        return said
+        answers = answers_after(said.responses, said.entries, said.given)
+        return Said(as_given(said.entries, said.given), answers)
 
     def _loaded(self, entries: list[PageEntry], answers: list[ResponseView]) -> Transcript:
-        whole = [entry.model_copy(update={"item": self._load(entry.item)}) for entry in entries]
+        whole = [self._whole(entry) for entry in entries]
         items = [
             [entry.item for entry in whole[view.first : view.first + view.count]]
             if view.items is None
@@ -113,6 +117,9 @@ class Transcripts:
             for view in answers
         ]
         return Transcript(whole, answers, items)
+
+    def _whole(self, entry: PageEntry) -> PageEntry:
+        return entry.model_copy(update={"item": self._load(entry.item), "whole": load_whole(entry.item, self._blobs)})
 
     def _load(self, item: dict[str, Any]) -> dict[str, Any]:
         return json.loads(load_item(encode(item), self._blobs)) if "perdure_blob" in item else item
@@ -122,8 +129,10 @@ def item_of(entry: PageEntry, members: dict[str, Member]) -> RunItem:
     """One entry as the typed item of a live agent."""
     agent = _agent(entry.agent, members)
     if entry.kind in ("output", "value"):
-        output = entry.item.get("output")
-        return ToolCallOutputItem(agent, entry.item, json.loads(output or "null") if entry.kind == "value" else output)
+        output = output_value((entry.whole or entry.item).get("output"), is_value=entry.kind == "value")
+        return ToolCallOutputItem(agent, entry.item, output)
+    if entry.kind == "added":
+        return InputItem(agent, entry.item)
     if entry.kind == "handed_off":
         return HandoffOutputItem(agent, entry.item, source_agent=agent, target_agent=_agent(entry.target, members))
     return run_item(agent, entry.item, is_handoff=entry.kind == "handoff")

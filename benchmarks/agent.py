@@ -8,6 +8,7 @@ from benchmarks.job import INSTRUCTIONS, Job, take_sample
 from perdure import Agent, RunConfig, function_tool
 
 NAME = "Bench"
+APPROVING = "Approving bench"
 
 
 @function_tool
@@ -16,9 +17,20 @@ async def sample(number: int, size: int) -> str:
     return take_sample(number, size)
 
 
+@function_tool(name_override="sample", needs_approval=True)
+async def approved_sample(number: int, size: int) -> str:
+    """Take one sample."""
+    return take_sample(number, size)
+
+
 def bench_agent() -> Agent[Any]:
     """The agent."""
     return Agent(name=NAME, instructions=INSTRUCTIONS, tools=[sample])
+
+
+def approving_agent() -> Agent[Any]:
+    """The agent whose samples wait for an approval."""
+    return Agent(name=APPROVING, instructions=INSTRUCTIONS, tools=[approved_sample])
 
 
 def config_of(job: Job) -> RunConfig:

@@ -50,14 +50,14 @@ class Child:
         self._process = process
 
     @classmethod
-    async def start(cls, module: str, environment: dict[str, str]) -> Child:
+    async def start(cls, module: str, environment: dict[str, str], python: str = sys.executable) -> Child:
         """Starts `python -m MODULE` and waits until it is ready.
 
         Raises:
             RuntimeError: The process ended or was silent; what it said is on standard error.
         """
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            python,
             "-m",
             module,
             stdin=asyncio.subprocess.PIPE,
@@ -75,6 +75,11 @@ class Child:
             await process.wait()
             raise
         return child
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
 
     async def do(self, **command: Any) -> dict[str, Any]:
         """Sends a command and waits for its result.

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 INSTRUCTIONS = "Take the samples that you are asked for, one after the other, then say that you are done."
 QUESTION = "Take all samples."
 MODEL_STEP = "call_model"  # the activity type that begins a turn, on every side
+SMALL_BYTES = 20  # a trivial tool's result
+LARGE_BYTES = 2048  # a page of JSON, as a search or a record gives
 TOOL_DESCRIPTION = "Take one sample."
 TOOL_SCHEMA: dict[str, Any] = {
     "type": "object",

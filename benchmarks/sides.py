@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
+import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from benchmarks import floor, served
 from benchmarks.agent import NAME, config_of
 from benchmarks.child import Child
 from benchmarks.job import MODEL_STEP, QUESTION, Job
+from benchmarks.stage import Stage
 from perdure import Runner
+
+_PATIENCE_SECONDS = 600.0  # for one run; the longest takes one to two minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,26 @@ class Sample:
     cpu_seconds: float
     events: int
     history_bytes: int
+    run_id: str = ""
+
+
+class _Took(NamedTuple):
+    seconds: float
+    cpu_seconds: float
+
+
+class RunDiedError(Exception):
+    """A run that did not do its job.
+
+    Attributes:
+        model_calls: How many it made.
+        history_bytes: What its history had grown to.
+    """
+
+    def __init__(self, model_calls: int, history_bytes: int, reason: str) -> None:
+        super().__init__(f"it died at model call {model_calls}, with {history_bytes:,} bytes of history: {reason}")
+        self.model_calls = model_calls
+        self.history_bytes = history_bytes
 
 
 class Side(Protocol):
@@ -50,21 +72,32 @@ class Side(Protocol):
         ...
 
 
-class Floor:
-    """The bare workflow."""
+class Bare:
+    """A workflow that takes the model's name: the floor, or the job on another library."""
 
-    def __init__(self, client: Client, worker: Child) -> None:
+    def __init__(self, client: Client, worker: Child, workflow: str, queue: str, model_step: str = MODEL_STEP) -> None:
         self._client = client
         self._worker = worker
+        self._workflow = workflow
+        self._queue = queue
+        self._model_step = model_step
 
     async def measure(self, job: Job) -> Sample:
-        """Does the job once."""
-        run_id, before = _new_id("floor"), await _cpu_seconds(self._worker)
+        """Does the job once.
+
+        Raises:
+            RunDiedError: The run ended without a result, or did not end.
+        """
+        run_id, before = _new_id(self._queue), await _cpu_seconds(self._worker)
         began = time.perf_counter()
-        handle = await self._client.start_workflow("Floor", job.model, id=run_id, task_queue=floor.QUEUE)
-        await handle.result()
+        handle = await self._client.start_workflow(self._workflow, job.model, id=run_id, task_queue=self._queue)
+        try:
+            await asyncio.wait_for(handle.result(), _PATIENCE_SECONDS)
+        except (WorkflowFailureError, TimeoutError) as error:
+            raise await _died(handle, error, self._model_step) from None
         seconds = time.perf_counter() - began
-        return await _sample(self._client, run_id, job, seconds, await _cpu_seconds(self._worker) - before)
+        took = _Took(seconds, await _cpu_seconds(self._worker) - before)
+        return await _sample(self._client, run_id, job, took, self._model_step)
 
 
 class ByName:
@@ -83,7 +116,8 @@ class ByName:
         )
         await run.result()
         seconds = time.perf_counter() - began
-        return await _sample(self._client, run_id, job, seconds, await _cpu_seconds(self._worker) - before)
+        took = _Took(seconds, await _cpu_seconds(self._worker) - before)
+        return await _sample(self._client, run_id, job, took)
 
 
 class InProcess:
@@ -97,54 +131,57 @@ class InProcess:
         """Does the job once."""
         run_id = _new_id("object")
         took = await self._program.do(id=run_id, model=job.model)
-        return await _sample(self._client, run_id, job, took["seconds"], took["run_cpu_seconds"])
+        return await _sample(self._client, run_id, job, _Took(took["seconds"], took["run_cpu_seconds"]))
 
 
-@contextlib.asynccontextmanager
-async def running_sides(address: str) -> AsyncGenerator[Mapping[str, Side]]:
-    """All sides by name, each with its process, on the server at this address and one loopback model."""
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def start(module: str, environment: dict[str, str]) -> Child:
-            child = await Child.start(f"benchmarks.{module}", environment)
-            stack.push_async_callback(child.stop)
-            return child
-
-        model = await start("loopback", dict(os.environ))
-        environment = os.environ | {
-            "OPENAI_BASE_URL": model.hello["url"],
-            "OPENAI_API_KEY": "not-needed",
-            "BENCH_TEMPORAL": address,
-        }
-        client = await Client.connect(address)
-        yield {
-            "floor": Floor(client, await start("floor", environment)),
-            "by name": ByName(client, await start("served", environment)),
-            "in process": InProcess(client, await start("in_process", environment)),
-        }
+async def floor_side(stage: Stage) -> Bare:
+    """The bare workflow."""
+    return Bare(stage.client, await stage.child("floor"), "Floor", floor.QUEUE)
 
 
-def turn_seconds(events: list[HistoryEvent]) -> list[float]:
+async def by_name_side(stage: Stage) -> ByName:
+    """Perdure with a worker of its own."""
+    return ByName(stage.client, await stage.child("served"))
+
+
+async def own_sides(stage: Stage) -> Mapping[str, Side]:
+    """The floor and Perdure in both ways, by name."""
+    in_process = InProcess(stage.client, await stage.child("in_process"))
+    return {"floor": await floor_side(stage), "by name": await by_name_side(stage), "in process": in_process}
+
+
+def turn_seconds(events: list[HistoryEvent], model_step: str = MODEL_STEP) -> list[float]:
     """How long each turn took, by the server's clock."""
-    marks = [event.event_time.ToNanoseconds() for event in events if _begins_a_turn(event)]
+    marks = [event.event_time.ToNanoseconds() for event in events if _begins_a_turn(event, model_step)]
     marks.append(events[-1].event_time.ToNanoseconds())
     return [(end - begin) / 1e9 for begin, end in pairwise(marks)]
 
 
-def _begins_a_turn(event: HistoryEvent) -> bool:
+def _begins_a_turn(event: HistoryEvent, model_step: str) -> bool:
     return (
         event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
-        and event.activity_task_scheduled_event_attributes.activity_type.name == MODEL_STEP
+        and event.activity_task_scheduled_event_attributes.activity_type.name == model_step
     )
 
 
-async def _sample(client: Client, run_id: str, job: Job, seconds: float, cpu_seconds: float) -> Sample:
+async def _sample(client: Client, run_id: str, job: Job, took: _Took, model_step: str = MODEL_STEP) -> Sample:
     handle = client.get_workflow_handle(run_id)
     info = cast("Any", (await handle.describe()).raw_info)
-    turns = turn_seconds(list((await handle.fetch_history()).events))
+    turns = turn_seconds(list((await handle.fetch_history()).events), model_step)
     if len(turns) != job.turns:
         raise RuntimeError(f"Run {run_id} made {len(turns)} model calls instead of {job.turns}: the sides differ.")
-    return Sample(job, turns, seconds, cpu_seconds, info.history_length, info.history_size_bytes)
+    return Sample(job, turns, *took, info.history_length, info.history_size_bytes, run_id)
+
+
+async def _died(handle: WorkflowHandle[Any, Any], error: Exception, model_step: str) -> RunDiedError:
+    if isinstance(error, TimeoutError):
+        await handle.terminate("the benchmark has waited long enough")
+    described = await handle.describe()
+    calls = sum([_begins_a_turn(event, model_step) async for event in handle.fetch_history_events()])
+    reason = (
+        f"no end in {_PATIENCE_SECONDS:.0f} s" if isinstance(error, TimeoutError) else str(error.__cause__ or error)
+    )
+    return RunDiedError(calls, cast("Any", described.raw_info).history_size_bytes, reason)
 
 
 async def _cpu_seconds(worker: Child) -> float:

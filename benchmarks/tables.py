@@ -24,27 +24,29 @@ def turns_table(found: dict[str, Any]) -> str:
     rows = [
         [
             text,
-            *(_number(sides[side][name]) for side in sides),
+            *(number(sides[side][name]) for side in sides),
             *(f"{sides[side]['ratios'][name]:.2f}" for side in others),
         ]
         for name, text in _ROWS.items()
     ]
-    return _table(title, head, rows)
+    return table(title, head, rows)
 
 
 def growth_table(found: list[dict[str, Any]]) -> str:
     """What a turn costs as runs get longer."""
     names = ("history_bytes", "events", "cpu_ms", "latency_ms_p50")
-    head = ["turns", "", *(_ROWS[name] for name in names), *(f"{_ROWS[name]} / floor" for name in names[2:])]
+    compared = ("history_bytes", "cpu_ms", "latency_ms_p50")
+    head = ["turns", "", *(_ROWS[name] for name in names), *(f"{_ROWS[name]} / floor" for name in compared)]
     rows = [
-        [str(row["turns"]), side, *(_number(told[name]) for name in names), *_ratios(told, names[2:])]
+        [str(row["turns"]), side, *(number(told[name]) for name in names), *ratios(told, compared)]
         for row in found
         for side, told in row["sides"].items()
     ]
-    return _table(f"Growth, per turn: results of {found[0]['size']} bytes", head, rows)
+    return table(f"Growth, per turn: results of {found[0]['size']} bytes", head, rows)
 
 
-def _ratios(told: dict[str, Any], names: Sequence[str]) -> list[str]:
+def ratios(told: dict[str, Any], names: Sequence[str]) -> list[str]:
+    """A side's ratios to the floor; of the floor itself none."""
     return [f"{told['ratios'][name]:.2f}" if "ratios" in told else "" for name in names]
 
 
@@ -52,14 +54,16 @@ def loop_table(found: list[dict[str, Any]]) -> str:
     """What the loop itself costs."""
     rows = [[str(row["turns"]), f"{row['cpu_ms']:.3f}"] for row in found]
     title = f"The loop alone: results of {found[0]['size']} bytes"
-    return _table(title, ["turns", "CPU ms per turn"], rows)
+    return table(title, ["turns", "CPU ms per turn"], rows)
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"  # noqa: PLR2004  three digits are what is stable
+def number(value: float) -> str:
+    """As many digits as are stable."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"  # noqa: PLR2004  three digits are
 
 
-def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A title and aligned columns."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     return "\n".join([title, "", _line(head, widths), *(_line(row, widths) for row in rows), ""])
 

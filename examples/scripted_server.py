@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
@@ -20,6 +21,9 @@ from perdure.testing import ScriptedModel
 
 Answer: TypeAlias = str | dict[str, Any] | Sequence[str | dict[str, Any]]
 Script: TypeAlias = "Mapping[str, Sequence[Answer] | Script]"
+
+_BETWEEN_EVENTS_SECONDS = 0.02
+_NOTHING_KEPT: dict[str, Any] = {"previous_response_id": None, "conversation_id": None, "prompt": None}
 
 
 def answer_without_key(script: Script) -> None:
@@ -51,6 +55,9 @@ class _Handler(BaseHTTPRequestHandler):
         assert isinstance(self.server, _Server)
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         try:
+            if request.get("stream"):
+                self._stream(_events(self.server.script, request))
+                return
             status, answer = 200, _response(self.server.script, request)
         except UserError as error:
             status, answer = 400, {"error": {"message": str(error)}}
@@ -61,19 +68,47 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def _stream(self, events: list[Any]) -> None:
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for event in events:
+            self.wfile.write(f"data: {event.model_dump_json(exclude_unset=True)}\n\n".encode())
+            self.wfile.flush()
+            time.sleep(_BETWEEN_EVENTS_SECONDS)
+
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing: the example's own lines are what one wants to see."""
 
 
-def _response(script: Script, request: dict[str, Any]) -> dict[str, Any]:
+def _asked(script: Script, request: dict[str, Any]) -> tuple[ScriptedModel, tuple[Any, ...]]:
+    """The model that answers, and what it is asked."""
     said = json.dumps({**request, "tools": None}, ensure_ascii=False)
-    model = ScriptedModel(_answers(script, said))
-    answer = asyncio.run(
-        model.get_response(
-            request.get("instructions"), request["input"], ModelSettings(), [], None, [], ModelTracing.DISABLED,
-            previous_response_id=None, conversation_id=None, prompt=None,
-        )
-    )  # fmt: skip  # an argument a line would be the longest part of the function
+    asked: tuple[Any, ...] = (
+        request.get("instructions"),
+        request["input"],
+        ModelSettings(),
+        [],
+        None,
+        [],
+        ModelTracing.DISABLED,
+    )
+    return ScriptedModel(_answers(script, said)), asked
+
+
+def _events(script: Script, request: dict[str, Any]) -> list[Any]:
+    model, asked = _asked(script, request)
+
+    async def collect() -> list[Any]:
+        return [event async for event in model.stream_response(*asked, **_NOTHING_KEPT)]
+
+    return asyncio.run(collect())
+
+
+def _response(script: Script, request: dict[str, Any]) -> dict[str, Any]:
+    model, asked = _asked(script, request)
+    answer = asyncio.run(model.get_response(*asked, **_NOTHING_KEPT))
     usage = {"input_tokens": answer.usage.input_tokens, "output_tokens": answer.usage.output_tokens}
     named = {"id": answer.response_id, "object": "response", "model": request.get("model"), "status": "completed"}
     return {**named, "output": answer.output, "usage": usage}

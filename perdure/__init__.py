@@ -2,8 +2,11 @@
 
 from perdure.agent import Agent
 from perdure.agent_output import AgentOutputSchema, AgentOutputSchemaBase
+from perdure.agent_tool import AgentToolStreamEvent
+from perdure.client.deleting import DeletedRun
 from perdure.client.listing import RunSummary
 from perdure.context import AgentHookContext, RunContextWrapper, TContext, ToolContext
+from perdure.effects import DidNotHappen, Happened
 from perdure.error_handlers import (
     RunErrorData,
     RunErrorHandler,
@@ -13,6 +16,7 @@ from perdure.error_handlers import (
 )
 from perdure.errors import (
     AgentsException,
+    BlobUnavailable,
     ContextNotPortableError,
     ConversationStateUnknown,
     DecisionConflictError,
@@ -30,6 +34,8 @@ from perdure.errors import (
     RunUnattended,
     ServerTooOld,
     ServerUnavailable,
+    SessionUnavailable,
+    ThreadClosed,
     ToolInputGuardrailTripwireTriggered,
     ToolOutputGuardrailTripwireTriggered,
     ToolTimeoutError,
@@ -86,6 +92,7 @@ from perdure.models import (
 )
 from perdure.prompts import DynamicPromptFunction, GenerateDynamicPromptData, Prompt
 from perdure.result import AgentToolInvocation, RunErrorDetails, RunResult
+from perdure.result_streaming import RunResultStreaming
 from perdure.retry import (
     ModelRetryAdvice,
     ModelRetryAdviceRequest,
@@ -105,8 +112,18 @@ from perdure.run_config import (
     ToolNotFoundBehavior,
 )
 from perdure.runner import Runner, RunOptions
+from perdure.session import Session, SessionABC, SessionSettings
 from perdure.settings import DEFAULT_MAX_TURNS, MCPToolChoice, ModelSettings, RunConfig
+from perdure.sqlite_session import SQLiteSession
 from perdure.state import RunState
+from perdure.stream_events import (
+    AgentUpdatedStreamEvent,
+    RawResponsesStreamEvent,
+    RunEvent,
+    RunItemStreamEvent,
+    StreamEvent,
+)
+from perdure.thread import Thread
 from perdure.tool import FunctionTool, Tool, default_tool_error_function, function_tool
 from perdure.tool_errors import ToolErrorFormatter, ToolErrorFormatterArgs
 from perdure.tool_guardrails import (
@@ -139,7 +156,10 @@ __all__ = [
     "AgentOutputSchema",
     "AgentOutputSchemaBase",
     "AgentToolInvocation",
+    "AgentToolStreamEvent",
+    "AgentUpdatedStreamEvent",
     "AgentsException",
+    "BlobUnavailable",
     "CallModelData",
     "CallModelInputFilter",
     "CodeInterpreterTool",
@@ -147,6 +167,8 @@ __all__ = [
     "ContextNotPortableError",
     "ConversationStateUnknown",
     "DecisionConflictError",
+    "DeletedRun",
+    "DidNotHappen",
     "DynamicPromptFunction",
     "FileSearchTool",
     "FunctionTool",
@@ -159,6 +181,7 @@ __all__ = [
     "HandoffInputData",
     "HandoffInputFilter",
     "HandoffOutputItem",
+    "Happened",
     "HostedMCPTool",
     "ImageGenerationTool",
     "InputGuardrail",
@@ -195,6 +218,7 @@ __all__ = [
     "OutputGuardrailTripwireTriggered",
     "PerdureError",
     "Prompt",
+    "RawResponsesStreamEvent",
     "ReasoningItem",
     "ReasoningItemIdPolicy",
     "RequestUsage",
@@ -212,21 +236,32 @@ __all__ = [
     "RunErrorHandlerInput",
     "RunErrorHandlerResult",
     "RunErrorHandlers",
+    "RunEvent",
     "RunFailed",
     "RunHooks",
     "RunItem",
+    "RunItemStreamEvent",
     "RunNotFound",
     "RunOptions",
     "RunResult",
+    "RunResultStreaming",
     "RunState",
     "RunSummary",
     "RunUnattended",
     "Runner",
+    "SQLiteSession",
     "ServerTooOld",
     "ServerUnavailable",
+    "Session",
+    "SessionABC",
+    "SessionSettings",
+    "SessionUnavailable",
     "StopAtTools",
+    "StreamEvent",
     "TContext",
     "TResponseInputItem",
+    "Thread",
+    "ThreadClosed",
     "Tool",
     "ToolApprovalItem",
     "ToolCallItem",

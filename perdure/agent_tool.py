@@ -20,6 +20,7 @@ from perdure.errors import ModelBehaviorError, UserError
 from perdure.hooks import validate_run_hooks
 from perdure.items import message_text
 from perdure.run_config import DEFAULT_MAX_TURNS, RunConfig
+from perdure.session import NOT_WITH_PROVIDER, Session, check_session
 from perdure.tool import ApprovalRule, EnabledRule, FunctionTool
 from perdure.tool_call import ToolErrorFunction, default_tool_error_function
 from perdure.tool_schema import parse_arguments
@@ -28,10 +29,22 @@ if TYPE_CHECKING:
     from perdure.agent import Agent
     from perdure.hooks import RunHooks
     from perdure.result import RunResult
+    from perdure.stream_events import StreamEvent
 
 logger = logging.getLogger(__name__)
 
 OutputExtractor: TypeAlias = Callable[["RunResult"], Any]
+
+
+class AgentToolStreamEvent(TypedDict):
+    """What `on_stream` of an agent as a tool is told: an event of the agent's run, whose, and of which call."""
+
+    event: StreamEvent
+    agent: Agent[Any]
+    tool_call: Any  # as the openai package has it
+
+
+StreamHandler: TypeAlias = Callable[[AgentToolStreamEvent], Any]
 
 
 @dataclass(frozen=True, eq=False)  # agents may be tools of each other: comparing them would not end
@@ -47,10 +60,13 @@ class AgentTool:
         hooks: Told what happens in its run.
         previous_response_id: The answer that its run continues, kept by the provider.
         conversation_id: The conversation of the provider that its run belongs to.
+        session: What its runs remember.
         failure_error_function: Text for the calling model of a failed run; `None`: it ends the calling run.
         parameters: The type of its arguments; `None`: one text.
         input_builder: Makes its run's input of the arguments.
         include_input_schema: Whether that input may show the schema of `parameters`.
+        on_stream: Told what happens in its run.
+        on_stream_max_pending_events: How many events may wait for that.
     """
 
     agent: Agent[Any]
@@ -61,10 +77,13 @@ class AgentTool:
     hooks: RunHooks[Any] | None
     previous_response_id: str | None
     conversation_id: str | None
+    session: Any | None
     failure_error_function: ToolErrorFunction | None
     parameters: type[Any] | None
     input_builder: StructuredToolInputBuilder | None
     include_input_schema: bool
+    on_stream: StreamHandler | None = None
+    on_stream_max_pending_events: int | None = 1024
 
 
 class AgentToolOptions(TypedDict, total=False):
@@ -72,13 +91,13 @@ class AgentToolOptions(TypedDict, total=False):
 
     custom_output_extractor: OutputExtractor | None
     is_enabled: bool | EnabledRule
-    on_stream: Callable[[Any], Any] | None  # not yet
+    on_stream: StreamHandler | None
     run_config: RunConfig | dict[str, Any] | None
     max_turns: int | None  # 10 by default
     hooks: RunHooks[Any] | None
     previous_response_id: str | None
     conversation_id: str | None
-    session: Any | None  # not yet
+    session: Session | None
     failure_error_function: ToolErrorFunction | None
     needs_approval: bool | ApprovalRule
     parameters: type[Any] | None  # a pydantic model or a dataclass
@@ -94,13 +113,13 @@ def agent_as_tool(
     *,
     custom_output_extractor: OutputExtractor | None = None,
     is_enabled: bool | EnabledRule = True,
-    on_stream: Callable[[Any], Any] | None = None,
+    on_stream: StreamHandler | None = None,
     run_config: RunConfig | dict[str, Any] | None = None,
     max_turns: int | None = None,
     hooks: RunHooks[Any] | None = None,
     previous_response_id: str | None = None,
     conversation_id: str | None = None,
-    session: Any | None = None,
+    session: Session | None = None,
     failure_error_function: ToolErrorFunction | None = default_tool_error_function,
     needs_approval: bool | ApprovalRule = False,
     parameters: type[Any] | None = None,
@@ -111,17 +130,16 @@ def agent_as_tool(
     """An agent as a tool; `AgentToolOptions` says what each option does.
 
     Raises:
-        UserError: An option cannot be what it is, or is one that this version does not have.
+        UserError: An option cannot be what it is.
         TypeError: `parameters` is no model, or `run_config` no configuration.
     """
     name = tool_name or function_name(agent.name)
-    _refuse(name, on_stream=on_stream, session=session)
     _check_limit(name, "on_stream_max_pending_events", on_stream_max_pending_events, least=1)
     agent_tool = AgentTool(
         agent, AgentToolArguments(parameters), custom_output_extractor,
         None if run_config is None else RunConfig.of(run_config), DEFAULT_MAX_TURNS if max_turns is None else max_turns,
-        hooks, previous_response_id, conversation_id, failure_error_function, parameters, input_builder,
-        include_input_schema,
+        hooks, previous_response_id, conversation_id, session, failure_error_function, parameters, input_builder,
+        include_input_schema, on_stream, on_stream_max_pending_events,
     )  # fmt: skip  # an argument a line would make this the longest part of the module
     _check_options(name, agent_tool)
     return FunctionTool(
@@ -184,15 +202,6 @@ def function_name(agent_name: str) -> str:
     return name
 
 
-def _refuse(name: str, **later: Any) -> None:
-    used = [option for option, value in later.items() if value is not None]
-    if used:
-        raise UserError(
-            f"Tool {name!r} sets {' and '.join(used)}, which agents as tools come to have in a later version of "
-            "Perdure. It is refused, not ignored: take it out, or wait for the version whose changelog names it."
-        )
-
-
 def _outside_of_a_run(name: str, agent: Agent[Any]) -> Callable[[ToolContext[Any], str], Awaitable[Any]]:
     async def on_invoke_tool(ctx: ToolContext[Any], arguments: str) -> NoReturn:
         raise UserError(f"Tool {name!r} is agent {agent.name!r}, which only a run can call. Use Runner.run with it.")
@@ -201,12 +210,16 @@ def _outside_of_a_run(name: str, agent: Agent[Any]) -> Callable[[ToolContext[Any
 
 
 def _check_options(name: str, agent_tool: AgentTool) -> None:
-    for option in ("custom_output_extractor", "failure_error_function", "input_builder"):
+    for option in ("custom_output_extractor", "failure_error_function", "input_builder", "on_stream"):
         value = getattr(agent_tool, option)
         if value is not None and not callable(value):
             raise UserError(f"Tool {name!r} has {option}={value!r:.100}. Give a function or None.")
     _check_limit(name, "max_turns", agent_tool.max_turns, least=0)
     validate_run_hooks(agent_tool.hooks)
+    if agent_tool.session is not None:
+        check_session(agent_tool.session)
+        if agent_tool.conversation_id or agent_tool.previous_response_id:
+            raise UserError(NOT_WITH_PROVIDER)
 
 
 def _check_limit(name: str, option: str, value: Any, *, least: int) -> None:

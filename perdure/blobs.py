@@ -6,24 +6,28 @@ A reference is itself an item, small and readable: the fields that the run loop 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 
 from perdure.canonical import canonical, encode
 from perdure.compression import compressed, expanded
-from perdure.errors import UserError
-from perdure.items import is_reference
+from perdure.errors import BlobUnavailable, UserError
+from perdure.item_json import is_digest, is_reference
 from perdure.limits import MAX_INLINE_ITEM_BYTES
 
 _KEPT = ("type", "id", "call_id", "name", "role", "status", "namespace")
 _HEAD_CHARACTERS = 400
+_UNFINISHED = "tmp"  # what the names of files begin with that are no blobs yet, or no more
+_USERS = "namespaces"
 
 
 class BlobStore(Protocol):
@@ -37,9 +41,17 @@ class BlobStore(Protocol):
         """The bytes with this SHA-256.
 
         Raises:
-            UserError: There are none, or they were changed.
+            BlobUnavailable: There are none, or they were changed.
         """
         ...
+
+
+class StoredBlob(NamedTuple):
+    """A blob that is there: its size on the disk, and when it was last written, in seconds since the epoch."""
+
+    digest: str
+    size: int
+    written: float
 
 
 class DirectoryBlobStore:
@@ -48,6 +60,11 @@ class DirectoryBlobStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    @property
+    def root(self) -> Path:
+        """The directory."""
+        return self._root
+
     def _path(self, digest: str) -> Path:
         return self._root / digest[:2] / digest
 
@@ -55,9 +72,11 @@ class DirectoryBlobStore:
         """Keeps the bytes: written beside, then renamed, so that a reader never sees half a blob."""
         digest = hashlib.sha256(data).hexdigest()
         path = self._path(digest)
-        if not path.exists():
+        try:
+            os.utime(path)  # it is needed anew: who removes old blobs leaves it (see `remove`)
+        except OSError:  # it is not there, or is another user's
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(compressed(Payload(data=data)).SerializeToString())
             Path(temporary).replace(path)
@@ -69,14 +88,70 @@ class DirectoryBlobStore:
         try:
             kept = path.read_bytes()
         except FileNotFoundError:
-            raise UserError(
-                f"The blob {digest[:12]}… is not in {self._root}: every client and worker of a run must share one "
-                "blob directory (PERDURE_BLOBS), and blobs must be kept as long as the runs."
+            raise BlobUnavailable(
+                f"The blob {digest} is not in {self._root}: every client and worker of a run must share one blob "
+                "directory (PERDURE_BLOBS), and blobs must be kept as long as the runs. Set it, or restore the file "
+                f"{path.relative_to(self._root)} there."
             ) from None
         data = _plain(kept)
         if data is None or hashlib.sha256(data).hexdigest() != digest:
-            raise UserError(f"The blob {path} was changed: its content no longer has its digest. Restore it.")
+            raise BlobUnavailable(
+                f"The blob {path} was changed: its content no longer has its digest. Restore it from a copy, or delete "
+                "it and start the run anew.",
+                is_changed=True,
+            )
         return data
+
+    def stored(self) -> Iterator[StoredBlob]:
+        """All blobs that are there now."""
+        for path in self._root.glob("??/*"):
+            if is_digest(path.name):
+                with contextlib.suppress(FileNotFoundError):  # another process has removed it meanwhile
+                    found = path.stat()
+                    yield StoredBlob(path.name, found.st_size, found.st_mtime)
+
+    def remove(self, digest: str, before: float) -> bool:
+        """Removes a blob that was last written before a time, in seconds since the epoch; tells whether it did.
+
+        It is set aside first and looked at there: who writes it meanwhile finds it gone, and writes it anew.
+        """
+        path, aside = self._path(digest), self._path(digest).with_name(f"{_UNFINISHED}{digest}")
+        try:
+            path.rename(aside)
+        except FileNotFoundError:
+            return False
+        if aside.stat().st_mtime >= before:
+            aside.rename(path)
+            return False
+        aside.unlink()
+        return True
+
+    def sweep(self, before: float) -> None:
+        """Removes what writers that were killed have left unfinished before a time."""
+        for path in self._root.glob(f"??/{_UNFINISHED}*"):
+            with contextlib.suppress(FileNotFoundError):  # another process sweeps, too
+                if path.stat().st_mtime < before:
+                    path.unlink()
+
+    def has(self, digest: str) -> bool:
+        """Whether there is a blob with this digest."""
+        return self._path(digest).exists()
+
+    def note_of(self, user: str) -> Path:
+        """Where it is noted that a namespace, by its id, keeps blobs here."""
+        return self._root / _USERS / user
+
+    def join(self, user: str, name: str) -> None:
+        """Notes that a namespace, by its id and its name for people, keeps blobs here."""
+        note = self.note_of(user)
+        if not note.exists():
+            with contextlib.suppress(OSError):  # who cannot write here keeps nothing here
+                note.parent.mkdir(parents=True, exist_ok=True)
+                note.write_text(name, encoding="utf-8")
+
+    def users(self) -> dict[str, str]:
+        """The namespaces that keep blobs here: their names by their ids."""
+        return {note.name: note.read_text(encoding="utf-8") for note in self._root.glob(f"{_USERS}/*")}
 
 
 def _plain(kept: bytes) -> bytes | None:
@@ -97,7 +172,7 @@ def store_item(item: dict[str, Any], blobs: BlobStore | None) -> dict[str, Any]:
         return json.loads(data)
     if blobs is None:
         return _cut(item, len(data))
-    return _reference(item, data, blobs)
+    return make_reference(item, data, blobs)
 
 
 def store_items(items: list[dict[str, Any]], blobs: BlobStore | None, budget: int) -> list[dict[str, Any]]:
@@ -113,7 +188,7 @@ def store_items(items: list[dict[str, Any]], blobs: BlobStore | None, budget: in
         if total <= budget or blobs is None:
             break
         if not is_reference(stored[position]):
-            reference = _reference(items[position], canonical(items[position]), blobs)
+            reference = make_reference(items[position], canonical(items[position]), blobs)
             saved = sizes[position] - len(encode(reference))
             if saved > 0:
                 stored[position] = reference
@@ -132,7 +207,7 @@ def load_item(item: bytes, blobs: BlobStore | None) -> bytes:
     """The canonical bytes that a stored item stands for.
 
     Raises:
-        UserError: It is a reference and there is no blob store, or the blob is missing or changed.
+        BlobUnavailable: It is a reference and there is no blob store, or the blob is missing or changed.
     """
     if b'"perdure_blob"' not in item:
         return item
@@ -145,13 +220,21 @@ def load_item(item: bytes, blobs: BlobStore | None) -> bytes:
 def load_blob(digest: str, blobs: BlobStore | None) -> bytes:
     """The bytes with this digest; see `load_item`."""
     if blobs is None:
-        raise UserError("An item of this run lies in a blob store; set PERDURE_BLOBS to its directory.")
+        raise BlobUnavailable(f"The blob {digest} lies in a blob store; set PERDURE_BLOBS to its directory.")
     return blobs.get(digest)
 
 
-def _reference(item: dict[str, Any], data: bytes, blobs: BlobStore) -> dict[str, Any]:
+def make_reference(item: dict[str, Any], data: bytes, blobs: BlobStore, **more: Any) -> dict[str, Any]:
+    """A small item that stands for a large one, whose canonical form it puts into the store.
+
+    Args:
+        item: The large one.
+        data: Its canonical form.
+        blobs: The store.
+        more: What else the reference says.
+    """
     content = json.dumps(item.get("output") or item.get("arguments") or item.get("content") or "", ensure_ascii=False)
-    blob = {"sha256": blobs.put(data), "size": len(data), "head": content[:_HEAD_CHARACTERS]}
+    blob = {"sha256": blobs.put(data), "size": len(data), "head": content[:_HEAD_CHARACTERS], **more}
     return json.loads(canonical({name: item[name] for name in _KEPT if name in item} | {"perdure_blob": blob}))
 
 

@@ -28,6 +28,8 @@ from perdure.contracts.converter import data_converter
 from perdure.errors import ServerTooOld, ServerUnavailable, UserError
 from perdure.server.embedded import ensure_server
 from perdure.server.home import data_home
+from perdure.telemetry.callers import CallersTrace
+from perdure.telemetry.metrics import runtime_with_metrics
 
 # Temporal's documentation recommends 1.28 for update-with-start, which starts a run and waits until it has taken its
 # first message. Updates (1.25) and the metadata that the UI shows (1.26) are older.
@@ -54,6 +56,7 @@ class Connection:
         namespace: Temporal's namespace.
         address: The server's `host:port`.
         home: The folder of Perdure's data on this machine.
+        namespace_id: The namespace's own id, which no other has anywhere.
     """
 
     client: Client
@@ -62,6 +65,7 @@ class Connection:
     namespace: str
     address: str
     home: Path
+    namespace_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ async def connect(*, timeout: timedelta = CONNECT_TIMEOUT) -> Connection:  # noq
         async with asyncio.timeout(timeout.total_seconds()):
             client = await _connect_client(target)
             await _check_version(client, target)
-            await _check_namespace(client, target)
+            namespace_id = await _check_namespace(client, target)
     except TimeoutError as error:
         raise _unavailable(target, f"no answer within {timeout.total_seconds():g} s") from error
     except RPCError as error:
@@ -108,6 +112,7 @@ async def connect(*, timeout: timedelta = CONNECT_TIMEOUT) -> Connection:  # noq
         namespace=target.namespace,
         address=target.address,
         home=data_home(),
+        namespace_id=namespace_id,
     )
 
 
@@ -178,14 +183,15 @@ def _keep_standard_output_clean(pid: int) -> None:
     quiet = LoggingConfig(TelemetryFilter(core_level="ERROR", other_level="ERROR"), forwarding)
     forked = _first_pid() != pid  # temporalio refuses its parent's runtime in a forked child
     with contextlib.suppress(RuntimeError):
-        Runtime.set_default(error_if_already_set=not forked, runtime=Runtime(telemetry=TelemetryConfig(logging=quiet)))
+        runtime = runtime_with_metrics(TelemetryConfig(logging=quiet))
+        Runtime.set_default(runtime, error_if_already_set=not forked)
 
 
 async def _connect_client(target: _Target) -> Client:
     profile = replace(target.profile, address=target.address, namespace=target.namespace)
     try:
         settings = profile.to_client_connect_config()
-        return await Client.connect(**settings, data_converter=data_converter)
+        return await Client.connect(**settings, data_converter=data_converter, interceptors=[CallersTrace()])
     except RuntimeError as error:  # what temporalio raises for each failure to connect
         raise _unavailable(target, _reason(error)) from error
     except OSError as error:  # a certificate's file that cannot be read
@@ -229,9 +235,9 @@ async def _check_version(client: Client, target: _Target) -> None:
         )
 
 
-async def _check_namespace(client: Client, target: _Target) -> None:
+async def _check_namespace(client: Client, target: _Target) -> str:
     try:
-        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=target.namespace))
+        found = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=target.namespace))
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise UserError(_unknown_namespace(target)) from error
@@ -241,6 +247,7 @@ async def _check_namespace(client: Client, target: _Target) -> None:
                 f"{target.namespace!r}: {error.message}. Check the namespace, the API key and the certificates."
             ) from error
         raise
+    return found.namespace_info.id
 
 
 def _unknown_namespace(target: _Target) -> str:

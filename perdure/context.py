@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast
 
@@ -107,6 +108,8 @@ class ToolContext(RunContextWrapper[TContext]):
         idempotency_key: Names this call in the world: the same over attempts, crashes and workers, another for each
             call. Hand it to the service that has the effect, or store it in the transaction that makes the change.
         run_id: The run's id, which is its workflow's id.
+        raised: What the tool has raised, though the model is told a text.
+        on_late: Told, from the tool's thread, what it returned after it was told to stop.
     """
 
     turn_input: list[Any] = field(default_factory=list[Any], kw_only=True)
@@ -120,6 +123,8 @@ class ToolContext(RunContextWrapper[TContext]):
     run_config: RunConfig | None = None
     idempotency_key: str = ""
     run_id: str = ""
+    raised: Exception | None = None
+    on_late: Callable[[Any], object] | None = None
 
     @property
     def qualified_tool_name(self) -> str:

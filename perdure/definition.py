@@ -6,12 +6,16 @@ ends, whatever is deployed meanwhile; what is a function is named by it and eval
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from perdure.canonical import digest_of
+from perdure.errors import UserError
+
+LONGEST_SESSION_ID = 1000  # characters; it is part of each step about the session
 
 
 class Frozen(BaseModel):
@@ -57,6 +61,19 @@ class RunRules(Frozen):
     error_handlers: tuple[str, ...] = ()
 
 
+class SessionDefinition(Frozen):
+    """A session as a run knows it.
+
+    Attributes:
+        limit: How many items of its history are read; `None`: as many as it says itself.
+        store: Where it lies and how it is opened, for workers that do not have the object; no password.
+    """
+
+    session_id: str = Field(max_length=LONGEST_SESSION_ID)
+    limit: int | None = Field(default=None, ge=0)
+    store: dict[str, Any] | None = None
+
+
 class AgentToolDefinition(Frozen):
     """An agent as a tool: which agent runs when it is called, and how.
 
@@ -66,8 +83,10 @@ class AgentToolDefinition(Frozen):
             run's own failure.
         builds_input: Whether functions or types of the user make the input from the arguments.
         extracts_output: Whether a function of the user makes the output.
+        streams: Whether a function of the user is told what happens in the run.
         previous_response_id: The answer that its run continues, kept by the provider.
         conversation_id: The conversation of the provider that its run belongs to.
+        session: What its runs remember.
     """
 
     agent: str
@@ -75,9 +94,11 @@ class AgentToolDefinition(Frozen):
     on_failure: Literal["text", "function", "raise"] = "text"
     builds_input: bool = False
     extracts_output: bool = False
+    streams: bool = False
     rules: RunRules = RunRules()
     previous_response_id: str | None = None
     conversation_id: str | None = None
+    session: SessionDefinition | None = None
 
 
 class ToolDefinition(Frozen):
@@ -87,7 +108,8 @@ class ToolDefinition(Frozen):
         wire: The tool in the form of the Responses API.
         hosted: Whether the provider runs it.
         needs_approval: Whether a call waits for a decision; `"rule"`: a function of the user says so for each call.
-        effect: `"once"`: a call whose worker was lost is never repeated.
+        effect: `"once"`: a call runs at most once, and one whose outcome nobody knows waits for a person's word.
+        key: What may happen only once, whichever call or run asks for it; see `FunctionTool`.
         enabled_by_rule: Whether a function of the user says on each turn if the tool is offered.
         agent: The agent that runs when the tool is called, if it is one.
         fingerprint: Names this very definition; a worker whose tool differs does not run the call.
@@ -99,7 +121,8 @@ class ToolDefinition(Frozen):
     include: tuple[str, ...] = ()
     needs_approval: bool | Literal["rule"] = False
     effect: Literal["once", "repeatable"] = "repeatable"
-    timeout_seconds: float | None = None
+    key: str | None = None
+    timeout_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     takes_context: bool = False
     enabled_by_rule: bool = False
     input_guardrails: tuple[str, ...] = ()
@@ -126,14 +149,19 @@ class HandoffDefinition(Frozen):
     nest: bool | None = None
     enabled_by_rule: bool = False
 
+    @property
+    def input_fingerprint(self) -> str:
+        """Names what the handoff takes as input; a worker whose handoff takes another one does not do it."""
+        return digest_of(self.wire.get("parameters"))
+
 
 class RetryDefinition(Frozen):
     """How often and after how long a failed model call is repeated, in Temporal's terms."""
 
-    attempts: int
-    initial_seconds: float = 1.0
-    multiplier: float = 2.0
-    longest_seconds: float = 60.0
+    attempts: int = Field(gt=0)
+    initial_seconds: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    multiplier: float = Field(default=2.0, ge=1, allow_inf_nan=False)
+    longest_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
 
 
 class AgentDefinition(Frozen):
@@ -176,6 +204,12 @@ class AgentDefinition(Frozen):
         """Names this very definition."""
         return digest_of(self.model_dump(mode="json", exclude_unset=True))
 
+    @property
+    def others(self) -> set[str]:
+        """The keys of the agents that this one leads to."""
+        nested = {tool.agent.agent for tool in self.tools if tool.agent is not None}
+        return nested | {handoff.agent for handoff in self.handoffs if handoff.agent is not None}
+
     @cached_property
     def tools_by_name(self) -> dict[str, ToolDefinition]:
         """The function tools by name; of two with one name the last one counts."""
@@ -205,3 +239,21 @@ class Snapshot(Frozen):
     start: str
     agents: dict[str, AgentDefinition]
     rules: RunRules = RunRules()
+
+    def check(self) -> None:
+        """Makes sure that a run can go by it.
+
+        Raises:
+            UserError: It leads to agents that it does not have, or a definition cannot travel on.
+        """
+        wanted = {self.start}
+        for definition in self.agents.values():
+            wanted |= definition.others
+            _ = definition.digest  # which says what cannot travel
+            seconds: Any = definition.settings.get("timeout")
+            if seconds is not None and not (isinstance(seconds, int | float) and 0 < seconds < math.inf):
+                raise UserError(
+                    f"The timeout of agent {definition.name!r:.80} is {seconds!r:.80}; give it seconds above 0."
+                )
+        if lacking := wanted - self.agents.keys():
+            raise UserError(f"The snapshot lacks agents that it leads to: {', '.join(sorted(lacking)):.200}.")

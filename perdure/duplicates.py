@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from perdure.item_json import is_reference
 
-_OUTPUT_OF = {
+OUTPUT_OF = {
     "function_call": "function_call_output",
     "custom_tool_call": "custom_tool_call_output",
     "shell_call": "shell_call_output",
@@ -20,7 +20,7 @@ _OUTPUT_OF = {
     "tool_search_call": "tool_search_output",
     "program": "program_output",
 }
-_BEFORE_OTHERS = frozenset({*_OUTPUT_OF, "reasoning", "mcp_approval_request"})  # what follows them must stay behind
+_BEFORE_OTHERS = frozenset({*OUTPUT_OF, "reasoning", "mcp_approval_request"})  # what follows them must stay behind
 _NO_ID = "__fake_id__"  # stands where a provider gives no ids
 
 _Name: TypeAlias = tuple[str, ...]
@@ -68,7 +68,7 @@ def _name(item: dict[str, Any]) -> _Name | None:
     kind, call_id, item_id = str(item.get("type")), item.get("call_id"), item.get("id")
     if item.get("role") is not None or kind == "message":
         return None
-    if isinstance(call_id, str) and (kind in _OUTPUT_OF or kind in _OUTPUT_OF.values()):
+    if isinstance(call_id, str) and (kind in OUTPUT_OF or kind in OUTPUT_OF.values()):
         return ("call_id", kind, call_id)
     if isinstance(item_id, str) and item_id != _NO_ID:
         return ("id", kind, item_id)

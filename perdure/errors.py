@@ -6,8 +6,10 @@ AgentsException                            the root; `run_data` tells how far th
 ├── ModelRefusalError                      the model declined to answer
 ├── ModelTimeoutError                      a model call took longer than `ModelSettings.timeout`
 ├── UserError                              the program uses the library in a way that cannot work
+│   ├── BlobUnavailable                    a large item is missing from the blob store, or was changed there
 │   ├── ContextNotPortableError            a context that cannot travel as JSON
 │   ├── RunConflictError                   the run id belongs to a run of another agent or input
+│   ├── ThreadClosed                       a message came to a thread that was closed
 │   └── DecisionConflictError              a call was decided otherwise meanwhile
 ├── ToolTimeoutError                       a tool with `timeout_behavior="raise_exception"` took too long
 ├── InputGuardrailTripwireTriggered        an input guardrail said stop
@@ -20,10 +22,11 @@ AgentsException                            the root; `run_data` tells how far th
     ├── RunNotFound                        no run has this id
     ├── ConversationStateUnknown           a conversation kept by the provider may or may not have the last message
     ├── RunUnattended                      nobody serves the run, so nobody can answer for it
+    ├── SessionUnavailable                 the store of a session cannot be used now
     ├── ServerUnavailable                  no Temporal server answers
     └── ServerTooOld                       the Temporal server lacks what a run needs
 
-Temporal retries none of these: a run that ends in one of them has ended.
+Temporal retries none of these but SessionUnavailable: a run that ends in one of them has ended.
 """
 
 from __future__ import annotations
@@ -86,12 +89,32 @@ class ContextNotPortableError(UserError):
     """A context holds something that cannot travel as JSON; the message names the field."""
 
 
+class BlobUnavailable(UserError):
+    """A large item of a run is missing from the blob store, or was changed there.
+
+    Attributes:
+        is_changed: Whether it is there, but not what it was.
+    """
+
+    def __init__(self, message: str, *, is_changed: bool = False) -> None:
+        super().__init__(message)
+        self.is_changed = is_changed
+
+    def of_run(self, run_id: str) -> BlobUnavailable:
+        """The same error, which says which run lacks the item."""
+        return BlobUnavailable(f"Run {run_id!r} cannot be read. {self.message}", is_changed=self.is_changed)
+
+
 class RunConflictError(UserError):
     """The run id already belongs to a run of another agent or with another input."""
 
 
 class DecisionConflictError(UserError):
     """A call in the state was decided otherwise meanwhile; the first committed decision stands."""
+
+
+class ThreadClosed(UserError):
+    """A message came to a thread that was closed, or has ended otherwise; it was not taken."""
 
 
 class ToolTimeoutError(AgentsException):
@@ -190,6 +213,13 @@ class ConversationStateUnknown(PerdureError):
 
 class RunUnattended(PerdureError):
     """No worker serves the run, so nobody can answer for it; the message has the command that starts one."""
+
+
+class SessionUnavailable(PerdureError):
+    """The store of a session cannot be used now: it is down, or locked.
+
+    A session of your own raises it to let a run wait until the store is there again, instead of ending the run.
+    """
 
 
 class ServerUnavailable(PerdureError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, TypeAlias, cast
 
@@ -25,10 +26,28 @@ def item_json(item: Any) -> TResponseInputItem:
     raise TypeError(f"An item is {item!r:.100}, a {type(item).__name__}. Give its JSON, or openai's object for it.")
 
 
+def is_digest(text: str) -> bool:
+    """Whether a text is a SHA-256 in hex."""
+    return bool(_SHA256.fullmatch(text))
+
+
 def is_reference(item: dict[str, Any]) -> bool:
     """Whether the item stands for a larger one in the blob store."""
     blob: Any = item.get("perdure_blob")
-    return isinstance(blob, dict) and bool(_SHA256.fullmatch(str(cast("dict[str, Any]", blob).get("sha256"))))
+    if not isinstance(blob, dict):
+        return False
+    said = cast("dict[str, Any]", blob)
+    return isinstance(said.get("head"), str) and is_digest(str(said.get("sha256")))
+
+
+def output_value(output: Any, *, is_value: bool) -> Any:
+    """What a call's output is to user code: the text or contents themselves, or the value whose JSON the text is."""
+    if not is_value or not isinstance(output, str):
+        return output
+    try:
+        return json.loads(output)
+    except ValueError:  # the beginning of one, where no more is kept
+        return output
 
 
 def message_text(item: dict[str, Any]) -> str:

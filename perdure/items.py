@@ -289,4 +289,4 @@ def run_item(agent: Agent[Any], data: dict[str, Any], *, is_handoff: bool = Fals
     kind = data.get("type", "")
     if is_handoff and kind == "function_call":
         return HandoffCallItem(agent, data)
-    return cast("RunItem", _BY_TYPE.get(kind, ToolCallItem)(agent, data))
+    return cast("RunItem", _BY_TYPE.get(str(kind), ToolCallItem)(agent, data))

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from perdure.errors import UserError
 from perdure.usage import Usage
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # What an agent without a model gets; a provider's cheapest current general model.
 DEFAULT_MODEL = "gpt-5.6-luna"
+
+Publish: TypeAlias = Callable[[Any], None]  # takes an event of an answer
 
 
 class ModelTracing(enum.Enum):
@@ -139,6 +141,7 @@ class ModelRequest:
         prompt: A prompt that the provider keeps: its id, version and variables.
         prompt_cache_key: Names requests that begin alike; one that the settings give wins.
         is_repeated: Whether an earlier attempt may have sent this very request.
+        publish: Takes each event of the answer, where somebody watches: then the answer is streamed.
     """
 
     model: str | None
@@ -153,14 +156,22 @@ class ModelRequest:
     prompt: dict[str, Any] | None = None
     prompt_cache_key: str | None = None
     is_repeated: bool = False
+    publish: Publish | None = None
 
 
 @dataclass(frozen=True)
 class ModelAnswer:
-    """What a provider answers: items as JSON objects of the Responses API, and what the request used."""
+    """What a provider answers: items as JSON objects of the Responses API, and what the request used.
+
+    Attributes:
+        model: The model that answered, as the provider names it.
+        finish_reason: Why the answer ended, where the provider says so.
+    """
 
     items: list[dict[str, Any]]
     usage: Usage
     response_id: str | None = None
     request_id: str | None = None
     raw_usage: dict[str, Any] | None = None
+    model: str | None = None
+    finish_reason: str | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+from openai._models import construct_type
 from openai.types import responses
 from openai.types.responses import response_output_item
 
@@ -29,5 +30,13 @@ def typed_output_item(data: dict[str, Any]) -> Any:
 
     Nothing is validated (`construct`), so an item that a newer provider extended passes unharmed.
     """
-    wanted = _CLASSES.get(data.get("type", ""))
+    wanted = _CLASSES.get(str(data.get("type", "")))
     return data if wanted is None else wanted.construct(**data)
+
+
+def typed_stream_event(event: Any) -> Any:
+    """The typed object for an event of a model's answer; what is none of JSON, and of no known type, stays as it is."""
+    if not isinstance(event, dict):
+        return event
+    fields = cast("dict[str, Any]", event)
+    return construct_type(type_=responses.ResponseStreamEvent, value=fields) if fields.get("type") else fields

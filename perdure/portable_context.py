@@ -147,7 +147,7 @@ def _portable(context: Any, name: str, value: Any) -> Any:
         plain = to_jsonable_python(value) if is_typed else value  # without a type, a date would come back as text
         cleaned = clean(plain)
         json.dumps(plain, allow_nan=False)  # what JSON does not have would come back as null
-    except (ValueError, UserError) as error:
+    except (ValueError, TypeError, UserError) as error:  # TypeError: a key that is no text
         raise ContextNotPortableError(
             f"Field {name!r} of the context ({kind.__name__}) holds a {type(value).__name__}, which cannot "
             f"travel as JSON: {str(error)[:200]}. Make it private (_{name}) or exclude it if it is a resource; "

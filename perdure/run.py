@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator
-from typing import Any, Literal
-
-from temporalio.client import WorkflowFailureError
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Literal, TypeVar
 
 from perdure.agent import Agent
-from perdure.client.execution import Execution
-from perdure.client.failing import exception_of, failed_outcome
+from perdure.client.conversing import MessageTelling
+from perdure.client.deleting import DeletedRun, delete_run
+from perdure.client.deltas import Deltas
+from perdure.client.diagnosis import Diagnosis
+from perdure.client.ending import result, result_or_pause
+from perdure.client.explaining import explain
+from perdure.client.following import follow
 from perdure.client.forking import fork
 from perdure.client.host import Host
-from perdure.client.outcomes import Caller, pause_of, result_of
+from perdure.client.outcomes import Caller
 from perdure.client.starting import Found
+from perdure.client.streaming import Streaming
+from perdure.client.telling import Telling
 from perdure.client.watching import waits
 from perdure.connection import run_url
-from perdure.contracts.messages import ApprovalView, Receipt, StatusView
+from perdure.contracts.effects import EffectOutcome
+from perdure.contracts.messages import ApprovalView, Receipt, ResolutionMessage, StatusView
 from perdure.contracts.run import PageEntry
 from perdure.items import ToolApprovalItem
 from perdure.result import RunResult
+from perdure.result_streaming import Notice
+from perdure.state import RunState
+from perdure.steered_run import SteeredRun
+from perdure.stream_events import RunEvent
+
+_T = TypeVar("_T")
 
 
-class Run:
+class Run(SteeredRun):
     """A run under way or ended.
 
     Attributes:
@@ -31,23 +42,31 @@ class Run:
         was_closed: Whether it had ended when it was found.
     """
 
-    def __init__(self, host: Host, caller: Caller, found: Found, url: str | None) -> None:
-        self._host = host
+    def __init__(
+        self, host: Host, caller: Caller, found: Found, url: str | None, execution: Telling | None = None
+    ) -> None:
+        super().__init__(host, execution or Telling(host, caller, found))
         self._caller = caller
-        self._execution = Execution(host, caller, found)
         self.url = url
         self.was_closed = found.closed
+        self._is_new = found.started
 
     @classmethod
-    async def known(cls, host: Host, caller: Caller, found: Found) -> Run:
-        """The run that was found."""
+    async def known(cls, host: Host, caller: Caller, found: Found, sequence: int = 0) -> Run:
+        """The run that was found; of a thread, its message with this number."""
         connection = await host.call(host.connection())
-        return cls(host, caller, found, run_url(connection, caller.run_id, found.workflow_run_id))
+        execution = MessageTelling(host, caller, found, sequence) if sequence else None
+        return Run(host, caller, found, run_url(connection, caller.run_id, found.workflow_run_id), execution)
 
     @property
     def id(self) -> str:
         """The run's id."""
         return self._caller.run_id
+
+    @property
+    def sequence(self) -> int:
+        """Of a thread's message: its number; else 0."""
+        return self._execution.sequence if isinstance(self._execution, MessageTelling) else 0
 
     @property
     def task_queue(self) -> str:
@@ -65,15 +84,33 @@ class Run:
         Raises:
             AgentsException: What the run ended in, as the Agents SDK would raise it, or a user's own exception.
         """
-        return await self._host.call(self._result())
+        return await self._host.call(result(self._execution))
 
     async def result_or_interruptions(self) -> RunResult:
         """Waits until the run ends or nothing but decisions can move it on."""
-        return await self._host.call(self._result_or_pause())
+        return await self._host.call(result_or_pause(self._execution))
+
+    async def stream(self, deltas: Deltas, state: RunState[Any] | None, hand: Callable[[Notice], None]) -> RunResult:
+        """Waits like `result_or_interruptions`, and hands on what happens meanwhile; for `Runner.run_streamed`."""
+        document = None if state is None else state.document
+        is_new = self._is_new and state is None
+        begun = None
+        if isinstance(self._execution, MessageTelling) and state is None:
+            begun = await self._host.call(self._execution.begun())
+        await self._host.call(deltas.reach(self.id, self.task_queue))
+        streaming = Streaming(self._execution, deltas, document, hand, is_new=is_new, begun=begun)
+        return await self._host.call(streaming.through())
 
     async def status(self) -> StatusView:
         """What the run does and what it waits for."""
         return await self._host.call(self._execution.query("status", StatusView))
+
+    async def why(self) -> Diagnosis:
+        """Why it does not go on: whom or what it waits for, or how it ended.
+
+        Takes some 5 seconds at most, whether anybody serves the run or not, and changes nothing.
+        """
+        return await self._host.call(explain(self._host, self.id, self._execution))
 
     async def approvals(self) -> list[ApprovalView]:
         """The calls that wait for a decision now."""
@@ -82,6 +119,27 @@ class Run:
     async def transcript(self) -> list[PageEntry]:
         """All items so far, with who said them."""
         return (await self._host.call(self._execution.said())).entries
+
+    async def events(self, *, after: str | None = None, raw: bool = False) -> AsyncGenerator[RunEvent]:
+        """What the run says and does: each item and each change of agents once, in order, until the run ends.
+
+        It is told from any process, before, during and after the run.
+
+        Args:
+            after: The offset of an event: what comes after it is told. By default all.
+            raw: Tell what its models say while they say it, too, as `RawResponsesStreamEvent`: from now on they are
+                asked for streams. It may be lost; the items that come of it are not.
+
+        Raises:
+            UserError: The run has no event with this offset.
+            RunUnattended: Nobody serves the run, and this process cannot answer for it.
+        """
+        following = follow(self._execution.apart(), after, is_closed=self.was_closed, raw=raw)
+        try:
+            while (event := await self._host.call(_next(following))) is not None:
+                yield event
+        finally:
+            await self._host.call(following.aclose())
 
     async def watch_approvals(self) -> AsyncGenerator[ApprovalView]:
         """Yields each call that comes to wait for a decision, until the run ends."""
@@ -126,55 +184,52 @@ class Run:
         """Rejects a call; the model is told the reason. See `approve`."""
         return await self._decide("reject", approval, by=by, always=always, reason=reason)
 
-    async def cancel(self) -> None:
-        """Asks the run to stop; tools under way are told, and `result` raises `RunCancelled`."""
-        await self._host.call(self._execution.cancel())
+    async def resolve(
+        self, call_id: str, outcome: EffectOutcome, *, result: str | None = None, by: str | None = None
+    ) -> Receipt:
+        """Says what became of a call of which nobody knows whether it took effect (`status().unknown`).
 
-    async def fork(self, at: int, *, run_id: str | None = None, context: Any | None = None) -> Run:
+        Args:
+            call_id: The call.
+            outcome: `"happened"`; `"not_happened"`, which the model is told; or `"retry"`: the call runs anew.
+            result: What came of it, if it happened; what the ledger has of it by default.
+            by: Who says it.
+
+        Raises:
+            DecisionConflictError: The call's outcome is not asked for (any more).
+        """
+        message = ResolutionMessage(call_id=call_id, outcome=outcome, result=result, by=by)
+        return await self._host.call(self._execution.resolve(message))
+
+    async def delete(self) -> DeletedRun:
+        """Deletes the run, which must have ended: all that Temporal keeps of it, and its blobs that no other run needs.
+
+        Raises:
+            UserError: It has not ended; nothing was deleted.
+        """
+        connection, blobs = await self._host.call(self._host.connection()), await self._host.call(self._host.blobs())
+        return await self._host.call(delete_run(connection, blobs, self.id, lambda text: None))
+
+    async def fork(
+        self, at: int, *, run_id: str | None = None, context: Any | None = None, repeat_effects: bool = False
+    ) -> Run:
         """Starts another run that goes on from the end of a turn of this one, which stays as it is.
 
         Args:
             at: The turn, from 1; 0 for the beginning, where there is nothing but the input.
             run_id: The new run's id; by default this one's with the next free number after it.
             context: The new run's context; by default one with the state that this run's has now.
+            repeat_effects: Whether effects of later turns that no key names may happen again.
 
         Raises:
-            UserError: The turn did not happen or its calls are not all answered, or this process cannot serve the run.
+            UserError: The turn did not happen or its calls are not all answered, this process cannot serve the run, or
+                later turns had effects that are not to be repeated.
         """
-        caller, found = await fork(self._host, self._caller, self._execution, at, run_id=run_id, context=context)
+        caller, found = await fork(
+            self._host, self._caller, self._execution, at,
+            run_id=run_id, context=context, repeat_effects=repeat_effects,
+        )  # fmt: skip
         return await Run.known(self._host, caller, found)
-
-    async def _result(self) -> RunResult:
-        try:
-            outcome = await self._execution.outcome()
-        except WorkflowFailureError as error:
-            failed = error
-        else:
-            self._give_back()
-            return result_of(self._caller, await self._execution.ended(outcome), outcome)
-        self._give_back()
-        outcome = failed_outcome(failed)
-        reached = await self._execution.ended(outcome) if outcome is not None else None
-        # Raised out here, so that the exception keeps the cause it was raised with.
-        raise exception_of(failed, self._caller, reached, outcome)
-
-    def _give_back(self) -> None:
-        if self._caller.lent is not None and self._host.served.lent(self.id) is self._caller.lent:
-            self._host.served.take_back(self.id)
-
-    async def _result_or_pause(self) -> RunResult:
-        result = asyncio.create_task(self._result())
-        pause = asyncio.create_task(self._execution.pause())
-        try:
-            await asyncio.wait([result, pause], return_when=asyncio.FIRST_COMPLETED)
-            status = pause.result() if pause.done() and not result.done() else None
-            if status is None:
-                return await result
-            frozen = await self._execution.query("state", dict[str, Any])
-            return pause_of(self._caller, await self._execution.reached(status), status, frozen)
-        finally:
-            result.cancel()
-            pause.cancel()
 
     async def _decide(
         self,
@@ -202,5 +257,5 @@ def _call_id(approval: ApprovalView | ToolApprovalItem | str) -> str:
     return approval.id if isinstance(approval, ToolApprovalItem) else approval.call_id
 
 
-async def _next(watching: AsyncGenerator[bool]) -> bool | None:
+async def _next(watching: AsyncGenerator[_T]) -> _T | None:
     return await anext(watching, None)

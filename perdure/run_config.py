@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from perdure.errors import UserError
 from perdure.foreign import kind_of
-from perdure.limits import FEWEST_HISTORY_EVENTS, HISTORY_EVENTS
+from perdure.limits import FEWEST_HISTORY_EVENTS, FEWEST_TOOL_OUTPUT_BYTES, HISTORY_EVENTS, MAX_ITEM_BYTES
 from perdure.model import Model, ModelProvider
 from perdure.model_input import CallModelInputFilter
 from perdure.model_settings import ModelSettings
 from perdure.models.multi_provider import MultiProvider
+from perdure.session import SessionInputCallback, SessionSettings
 from perdure.tool_errors import ToolErrorFormatter
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 DEFAULT_MAX_TURNS = 10
 LONGEST_APPROVAL_SECONDS = 10 * 365 * 24 * 3600.0
 
-# The Agents SDK's variable: programs that keep their data out of traces go on doing so.
+# The Agents SDK's variable; unlike there, without it nothing that was said leaves with the spans.
 _SENSITIVE_DATA_VARIABLE = "OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA"
-_NOT_YET = ("output_guardrail_blocked_message", "sandbox", "session_input_callback", "session_settings")
+_NOT_YET = ("output_guardrail_blocked_message", "sandbox")
 
 ToolNotFoundBehavior: TypeAlias = Literal["raise_error", "return_error_to_model"]
 ToolNameCollisionPolicy: TypeAlias = Literal["warn", "error"]
@@ -58,7 +59,7 @@ class ToolExecutionConfig:
 
 
 def _sensitive_data_by_default() -> bool:
-    return os.environ.get(_SENSITIVE_DATA_VARIABLE, "true").strip().lower() in ("1", "true", "yes", "on")
+    return os.environ.get(_SENSITIVE_DATA_VARIABLE, "false").strip().lower() in ("1", "true", "yes", "on")
 
 
 @dataclass
@@ -74,10 +75,16 @@ class RunConfig:
         handoff_history_mapper: Makes that message.
         input_guardrails: Checked beside those of the first agent.
         output_guardrails: Checked beside those of the last agent.
-        workflow_name: What the run is called in the Temporal UI, in its details.
+        tracing_disabled: Make no spans of this run, whatever the environment asks for.
+        tracing: No effect: where spans go is said by OpenTelemetry's environment variables.
+        trace_include_sensitive_data: Have spans tell what was said: instructions, messages, arguments, results, errors'
+            texts. Without it, or `OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA=true`, they do not.
+        workflow_name: What the run is called in the Temporal UI, in its details, and on its span.
+        trace_id: The trace that the run is part of, unless it is started in one; made up if neither says.
         group_id: Links runs that belong together, as those of one chat.
-        trace_metadata: For traces, which come later: until then it has no effect, nor have `tracing`, `trace_id`,
-            `tracing_disabled` and `trace_include_sensitive_data`.
+        trace_metadata: JSON of at most 16 KiB, told on the run's span.
+        session_input_callback: Combines a session's history and the new input, if they are not just to be joined.
+        session_settings: How the session is read; over what the session itself says.
         call_model_input_filter: Sees and may change each request before it leaves.
         tool_error_formatter: Words what the model is told of a failed, rejected or unknown call.
         reasoning_item_id_policy: `"omit"`: later requests carry no ids of reasoning items.
@@ -89,6 +96,8 @@ class RunConfig:
         approval_timeout_seconds: How long a call waits for a decision before it counts as rejected; 30 days.
         history_events: How many events the run's history in Temporal may have before the run goes on in a new one,
             which nobody notices; at least 20.
+        tool_output_bytes: How much of a tool's output the model may see; 8 MiB, at least 1 KiB. Of a longer one it is
+            shown the beginning, and told how much that is; `Run.transcript` has the whole.
     """
 
     model: str | Model | None = None
@@ -106,10 +115,10 @@ class RunConfig:
     trace_id: str | None = None
     group_id: str | None = None
     trace_metadata: dict[str, Any] | None = None
-    session_input_callback: Callable[..., Any] | None = None
+    session_input_callback: SessionInputCallback | None = None
     call_model_input_filter: CallModelInputFilter | None = None
     tool_error_formatter: ToolErrorFormatter | None = None
-    session_settings: Any | None = None
+    session_settings: SessionSettings | None = None
     reasoning_item_id_policy: ReasoningItemIdPolicy | None = None
     sandbox: Any | None = None
     tool_execution: ToolExecutionConfig | None = None
@@ -119,6 +128,7 @@ class RunConfig:
     tool_output_format: str = "json"
     approval_timeout_seconds: float = 30 * 24 * 3600
     history_events: int = HISTORY_EVENTS
+    tool_output_bytes: int = MAX_ITEM_BYTES
 
     def __post_init__(self) -> None:
         refused = [name for name in _NOT_YET if getattr(self, name) is not None]
@@ -133,6 +143,7 @@ class RunConfig:
             self.tool_execution = ToolExecutionConfig(**cast("dict[str, Any]", self.tool_execution))
         if isinstance(self.model_provider, dict):
             self.model_provider = MultiProvider(**cast("dict[str, Any]", self.model_provider))
+        self.session_settings = SessionSettings.of(self.session_settings)
         self._check_values()
         if not 0 < self.approval_timeout_seconds <= LONGEST_APPROVAL_SECONDS:
             raise UserError(
@@ -141,6 +152,11 @@ class RunConfig:
             )
         if self.history_events < FEWEST_HISTORY_EVENTS:
             raise UserError(f"history_events is {self.history_events}; it must be at least {FEWEST_HISTORY_EVENTS}.")
+        if not FEWEST_TOOL_OUTPUT_BYTES <= self.tool_output_bytes <= MAX_ITEM_BYTES:
+            raise UserError(
+                f"tool_output_bytes is {self.tool_output_bytes}; it must be at least {FEWEST_TOOL_OUTPUT_BYTES} and at "
+                f"most {MAX_ITEM_BYTES}."
+            )
 
     def _check_values(self) -> None:
         for name, kind in (("model", str | Model | None), ("model_provider", ModelProvider)):

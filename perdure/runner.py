@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from typing_extensions import TypedDict, Unpack
@@ -11,18 +12,24 @@ from perdure.agent import Agent
 from perdure.client.host import Host
 from perdure.client.launching import find_run, launch
 from perdure.client.listing import RunSummary, list_runs
+from perdure.client.messaging import send_message
 from perdure.client.queues import NAMED_QUEUE
 from perdure.client.resuming import find_or_go_on
 from perdure.client.thread_loop import run_in_thread_loop
 from perdure.client.wanted import Wanted, unwrapped, wrapper_of
+from perdure.contracts.threads import THREAD_PREFIX
 from perdure.error_handlers import RunErrorHandlers
 from perdure.errors import DecisionConflictError
 from perdure.hooks import RunHooks
 from perdure.items import TResponseInputItem
 from perdure.result import RunResult
+from perdure.result_streaming import RunResultStreaming
 from perdure.run import Run
+from perdure.session import Session
 from perdure.settings import DEFAULT_MAX_TURNS, RunConfig
 from perdure.state import RunState
+from perdure.streamed import run_streamed
+from perdure.thread import Thread
 
 
 class RunOptions(TypedDict, total=False):
@@ -36,8 +43,10 @@ class RunOptions(TypedDict, total=False):
     previous_response_id: str | None
     auto_previous_response_id: bool
     conversation_id: str | None
-    session: Any
+    session: Session | str | None
     run_id: str | None
+    thread: str | None
+    message_id: str | None
     rerun: bool
     take_over: bool
 
@@ -58,8 +67,10 @@ class Runner:
         previous_response_id: str | None = None,
         auto_previous_response_id: bool = False,
         conversation_id: str | None = None,
-        session: Any | None = None,
+        session: Session | str | None = None,
         run_id: str | None = None,
+        thread: str | None = None,
+        message_id: str | None = None,
         rerun: bool = False,
         take_over: bool = False,
     ) -> RunResult:
@@ -77,8 +88,12 @@ class Runner:
             previous_response_id: The provider keeps the conversation up to this answer.
             auto_previous_response_id: Let the provider keep the conversation from this run's first answer on.
             conversation_id: The provider keeps the conversation under this id.
-            session: Not supported yet; refused.
+            session: What the run remembers of earlier ones and tells what is said; for an agent by name a
+                `SQLiteSession`, a `SQLAlchemySession`, or the id of one that the worker's module makes.
             run_id: The run's id. A run that has it is attached to, if it is one of this agent and input.
+            thread: The conversation that this is the next message of: it goes on from all that was said in it before,
+                at the agent that spoke last. It lives in Temporal, and needs no session; see `docs/threads.md`.
+            message_id: Names the message in its thread: sent again under the same name it is said once.
             rerun: If the run with this id has ended, start anew instead of returning how it ended.
             take_over: Serve the run although it cannot be known whether the process that started it is dead.
 
@@ -104,10 +119,10 @@ class Runner:
             auto_previous_response_id=auto_previous_response_id,
             conversation_id=conversation_id,
             session=session,
-            run_id=run_id,
+            run_id=run_id, thread=thread, message_id=message_id,
             rerun=rerun,
             take_over=take_over,
-        )
+        )  # fmt: skip
         run = await _resume(wanted, input) if isinstance(input, RunState) else await _start(wanted)
         return await run.result_or_interruptions()
 
@@ -123,6 +138,29 @@ class Runner:
             RuntimeError: A loop is running in this thread; await `run` there.
         """
         return run_in_thread_loop(Runner.run(starting_agent, input, **options))
+
+    @staticmethod
+    def run_streamed(
+        starting_agent: Agent[Any] | str,
+        input: str | list[TResponseInputItem] | RunState[Any],
+        **options: Unpack[RunOptions],
+    ) -> RunResultStreaming:
+        """`run` for programs that show what happens: returns at once, and the result has the run's events.
+
+        The options are those of `run`. Models stream their answers, here or at a worker elsewhere. A run that is
+        attached to by its `run_id` is told from its beginning; a state's run from where the state was made.
+
+        Raises:
+            RuntimeError: No loop runs in this thread.
+        """
+        given: dict[str, Any] = {"max_turns": DEFAULT_MAX_TURNS, **options}
+        config, context = RunConfig.of(given.pop("run_config", None)), given.pop("context", None)
+        state = input if isinstance(input, RunState) else None
+        wanted = Wanted(
+            starting_agent, [] if isinstance(input, RunState) else input, NAMED_QUEUE, config, unwrapped(context),
+            wrapper_of(context), **given,
+        )  # fmt: skip
+        return run_streamed(wanted, state, _start if state is None else partial(_resume, state=state))
 
     @staticmethod
     async def start(
@@ -155,8 +193,19 @@ class Runner:
         Raises:
             RunNotFound: No run of this namespace has it.
         """
+        if run_id.startswith(THREAD_PREFIX):
+            return await Thread.find(run_id.removeprefix(THREAD_PREFIX))
         host = Host.current()
         return await Run.known(host, *await host.call(find_run(host, run_id)))
+
+    @staticmethod
+    async def thread(name: str) -> Thread:
+        """The thread of this name, whose conversation `run` has begun.
+
+        Raises:
+            RunNotFound: No thread of this namespace has it.
+        """
+        return await Thread.find(name)
 
     @staticmethod
     async def list(query: str | None = None, *, limit: int = 100) -> list[RunSummary]:
@@ -173,19 +222,25 @@ class Runner:
 
 async def _start(wanted: Wanted) -> Run:
     host = Host.current()
+    if wanted.thread is not None or wanted.message_id is not None:
+        caller, found, receipt = await send_message(host, wanted)
+        return await Run.known(host, caller, found, receipt.sequence)
     return await Run.known(host, *await launch(host, wanted))
 
 
 async def _resume(wanted: Wanted, state: RunState[Any]) -> Run:
-    """The run that the state goes on in, told what the state's draft decides."""
+    """The run that the state goes on in, told what was added to the state and what its draft decides."""
     host = Host.current()
-    run = await Run.known(host, *await find_or_go_on(host, wanted, state))
+    caller, found = await find_or_go_on(host, wanted, state)
+    run = await Run.known(host, caller, found, state.sequence if caller.run_id == state.run_id else 0)
     if run.id == state.run_id and not run.was_closed:
         await _commit(run, state)
     return run
 
 
 async def _commit(run: Run, state: RunState[Any]) -> None:
+    for added in state.inputs:  # before the decisions, after which the model may be asked at any time
+        await run.send_draft(added)
     conflicts: list[str] = []
     drafted = [(item, draft) for item in state.get_interruptions() if (draft := state.drafts.get(item.id)) is not None]
     # A decision that is to stand covers what waits: the ones about single calls come before it.

@@ -10,22 +10,18 @@ import asyncio
 import copy
 import threading
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from perdure.agent import Agent
-from perdure.context import RunContextWrapper
 from perdure.errors import PerdureError, UserError
-from perdure.portable_context import open_context, public_keys, replace_state
+from perdure.lending import GuardrailPlace, Loans
+from perdure.portable_context import open_context
 from perdure.settings import RunConfig
 from perdure.snapshot import Member, free_key, key_of, members
 from perdure.tool import FunctionTool
 from perdure.usage import Usage
 
 _T = TypeVar("_T")
-
-# Which guardrail it was, and about what: kind, source, index, the agent's key, the call's id.
-GuardrailPlace: TypeAlias = tuple[str, str, int, str, str]
 
 _LOOK_SECONDS = 1.0  # between two looks whether the loop still runs
 _NO_LOOP = "The loop that this run's code belongs to does not run; the step is offered again."
@@ -39,61 +35,18 @@ class UserLoopEnded(PerdureError):
     """The loop that user code runs on ended in the middle of a call."""
 
 
-@dataclass
-class Lent:
-    """What a caller lends to its own run: its objects and its loop.
-
-    Attributes:
-        known: The keys of a dict as context that the run knows: one of them that its state lacks was taken out.
-        infos: What guardrails said about their judgements, with the JSON that the run keeps of it.
-        wrapper: What the context was given in; `counted` is how much of the run's usage is part of its usage by now.
-        used_before: The wrapper's usage before the run.
-    """
-
-    agent: Agent[Any]
-    config: RunConfig
-    context: Any
-    loop: asyncio.AbstractEventLoop
-    hooks: Any | None = None
-    error_handlers: dict[str, Any] = field(default_factory=dict[str, Any])
-    errors: list[BaseException] = field(default_factory=list[BaseException])
-    members: dict[str, Member] = field(default_factory=dict[str, Member])
-    infos: dict[GuardrailPlace, tuple[Any, Any]] = field(default_factory=dict[GuardrailPlace, tuple[Any, Any]])
-    wrapper: RunContextWrapper[Any] | None = None
-    used_before: Usage = field(default_factory=Usage)
-    counted: Usage = field(default_factory=Usage)
-    known: frozenset[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.lend_context(self.context)
-
-    def lend_context(self, context: Any) -> None:
-        """Lends another context."""
-        self.context, self.known = context, public_keys(context)
-
-    def lend_wrapper(self, wrapper: RunContextWrapper[Any] | None) -> None:
-        """Lends what the context was given in."""
-        if wrapper is not None and wrapper is self.wrapper:
-            return
-        self.wrapper = wrapper
-        self.used_before = Usage() if wrapper is None else copy.deepcopy(wrapper.usage)
-
-    def update_context(self, state: dict[str, Any]) -> None:
-        """Gives the caller's own object the run's state."""
-        replace_state(self.context, state, self.known)
-        self.known = public_keys(self.context) & state.keys()
-
-
-class ServedAgents:
+class ServedAgents(Loans):
     """Live agents by run and by name."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._by_name: dict[str, Agent[Any]] = {}
-        self._by_run: dict[str, Lent] = {}
         self._members_by_name: dict[str, dict[str, Member]] = {}
         self._plain_config = RunConfig()
         self._user_loop: asyncio.AbstractEventLoop | None = None
         self._context_factory: Callable[[dict[str, Any] | None], Any] | None = None
+        self.session_factory: Callable[[str], Any] | None = None  # of a module that is served
+        self.sessions: dict[str, Any] = {}  # that were opened here
 
     def serve(
         self,
@@ -116,25 +69,6 @@ class ServedAgents:
                 raise UserError(f"Two agents are named {agent.name!r}; served by name, each needs one of its own.")
         self._user_loop, self._context_factory = user_loop, context_factory
         self._members_by_name.clear()
-
-    def lend(self, run_id: str, lent: Lent) -> None:
-        """Serves one run with its caller's objects."""
-        self._by_run[run_id] = lent
-
-    def lend_back(self, run_id: str, earlier: Lent | None) -> None:
-        """Serves a run as it was served before, or not at all."""
-        if earlier is None:
-            self._by_run.pop(run_id, None)
-        else:
-            self._by_run[run_id] = earlier
-
-    def lent(self, run_id: str) -> Lent | None:
-        """What was lent to a run."""
-        return self._by_run.get(run_id)
-
-    def take_back(self, run_id: str) -> None:
-        """Ends the loan, when the run has ended."""
-        self._by_run.pop(run_id, None)
 
     def member(self, run_id: str, root: str, key: str) -> Member:
         """One of a run's live agents, with the configuration that it runs under.
@@ -177,7 +111,7 @@ class ServedAgents:
         return key_of(agent, config, known) or agent.name
 
     def _members(self, run_id: str, root: str) -> dict[str, Member]:
-        lent = self._by_run.get(run_id)
+        lent = self.lent(run_id)
         if lent is not None and lent.agent.name == root:
             if not lent.members:
                 lent.members = members(lent.agent, lent.config)
@@ -208,7 +142,7 @@ class ServedAgents:
     def run_hooks(self, run_id: str, root: str, opened_by: tuple[str, str] | None) -> Any | None:
         """The hooks of a run, or of an agent that runs as a tool: those that the tool was given."""
         if opened_by is None:
-            lent = self._by_run.get(run_id)
+            lent = self.lent(run_id)
             return lent.hooks if lent is not None else None
         opener = self.tool(run_id, root, *opened_by).agent_tool
         return opener.hooks if opener is not None else None
@@ -219,7 +153,7 @@ class ServedAgents:
         Raises:
             AgentNotServed: This worker does not have it.
         """
-        lent = self._by_run.get(run_id)
+        lent = self.lent(run_id)
         handler = lent.error_handlers.get(kind) if lent is not None else None
         if handler is None:
             raise AgentNotServed(f"This worker has no error handler for {kind!r} of run {run_id!r}.")
@@ -227,7 +161,7 @@ class ServedAgents:
 
     def context(self, run_id: str, state: dict[str, Any] | None) -> Any:
         """The run's context with this state and the resources of its caller or worker."""
-        lent = self._by_run.get(run_id)
+        lent = self.lent(run_id)
         if lent is not None:
             return open_context(lent.context, state)
         own = copy.deepcopy(state)  # what tools change is told by comparing with the state that came
@@ -235,7 +169,7 @@ class ServedAgents:
 
     def usage(self, run_id: str, used: Usage) -> Usage:
         """The usage that user code is shown: the run's, after what its context's wrapper had counted before."""
-        lent = self._by_run.get(run_id)
+        lent = self.lent(run_id)
         if lent is None or lent.wrapper is None:
             return used
         shown = copy.deepcopy(lent.used_before)
@@ -244,13 +178,13 @@ class ServedAgents:
 
     def note_info(self, run_id: str, place: GuardrailPlace, info: Any, told: Any) -> None:
         """Keeps what a guardrail said for the caller in this process, who gets the same object."""
-        lent = self._by_run.get(run_id)
+        lent = self.lent(run_id)
         if lent is not None:
             lent.infos[place] = (info, told)
 
     def note_error(self, run_id: str, error: BaseException) -> int | None:
         """Keeps a user's own exception for the caller in this process, who gets the same object."""
-        lent = self._by_run.get(run_id)
+        lent = self.lent(run_id)
         if lent is None:
             return None
         lent.errors.append(error)
@@ -263,7 +197,7 @@ class ServedAgents:
             AgentNotServed: The loop does not run, and the code has not begun.
             UserLoopEnded: The loop ended before the code did.
         """
-        lent = self._by_run.get(run_id)
+        lent = self.lent(run_id)
         loop = lent.loop if lent is not None else self._user_loop
         if loop is None or not loop.is_running():
             raise AgentNotServed(_NO_LOOP)

@@ -28,6 +28,7 @@ from perdure.hooks import overridden
 from perdure.model import Model
 from perdure.models.multi_provider import MultiProvider
 from perdure.retry import temporal_numbers
+from perdure.session import define_session
 from perdure.settings import RunConfig
 from perdure.tool import FunctionTool, Tool, default_tool_error_function
 
@@ -102,7 +103,11 @@ def snapshot(
 
 
 def define_agent(member: Member, among: dict[str, Member]) -> AgentDefinition:
-    """The definition of one agent; what is as by default is not set, so that it takes no room."""
+    """The definition of one agent; what is as by default is not set, so that it takes no room.
+
+    Raises:
+        UserError: It is defined in a way that cannot work, or holds what cannot travel.
+    """
     agent, config = member.agent, member.config
     check_agent(agent)
     _check_collisions(agent, config.tool_name_collision_policy)
@@ -128,7 +133,9 @@ def define_agent(member: Member, among: dict[str, Member]) -> AgentDefinition:
         "hooks": tuple(sorted(overridden(agent.hooks))),
         **_tool_use(agent),
     }
-    return AgentDefinition(name=agent.name, **_without_defaults(AgentDefinition, values))
+    definition = AgentDefinition(name=agent.name, **_without_defaults(AgentDefinition, values))
+    _ = definition.digest  # now, as here it can still be said what cannot travel
+    return definition
 
 
 def live_handoffs(agent: Agent[Any]) -> list[Handoff[Any, Any]]:
@@ -183,6 +190,7 @@ def define_tool(tool: Tool, member: Member, among: dict[str, Member]) -> ToolDef
     values: dict[str, Any] = {
         "needs_approval": tool.needs_approval if isinstance(tool.needs_approval, bool) else "rule",
         "effect": tool.resolved_effect,
+        "key": tool.key,
         "timeout_seconds": tool.timeout_seconds,
         "takes_context": tool.takes_context,
         "enabled_by_rule": callable(tool.is_enabled),
@@ -199,19 +207,18 @@ def _define_agent_tool(tool: FunctionTool, member: Member, among: dict[str, Memb
     if wanted is None:
         return None
     config = wanted.run_config or member.config
-    on_failure = "function"
-    if wanted.failure_error_function is None:
-        on_failure = "raise"
-    elif wanted.failure_error_function is default_tool_error_function:
-        on_failure = "text"
+    words = wanted.failure_error_function
+    on_failure = "raise" if words is None else "text" if words is default_tool_error_function else "function"
     values: dict[str, Any] = {
         "max_turns": wanted.max_turns,
         "on_failure": on_failure,
         "builds_input": wanted.parameters is not None or wanted.input_builder is not None,
         "extracts_output": wanted.custom_output_extractor is not None,
+        "streams": wanted.on_stream is not None,
         "rules": rules_of(config, wanted.hooks, None),
         "previous_response_id": wanted.previous_response_id,
         "conversation_id": wanted.conversation_id,
+        "session": define_session(wanted.session, config.session_settings),
     }
     key = key_of(wanted.agent, config, among)
     if key is None:

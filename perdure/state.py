@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import dataclass
-from typing import Any, Generic, NoReturn, cast
+from typing import Any, Generic, cast
 
 from perdure.agent import Agent
 from perdure.context import TContext
@@ -14,6 +14,7 @@ from perdure.items import ToolApprovalItem, TResponseInputItem
 from perdure.settings import RunConfig
 from perdure.snapshot import members
 from perdure.state_context import ContextDeserializer, ContextSerializer, dump_context, load_context
+from perdure.state_input import DraftInput, check_may_add
 
 SCHEMA_VERSION = "2.0"
 
@@ -38,6 +39,7 @@ class RunState(Generic[TContext]):
     Attributes:
         run_id: The run, which is the workflow's id.
         drafts: The decisions by the run's own call id.
+        inputs: What was added to it, in order.
         agent: The agent that `from_json` was given; `None`: the run has its own.
         context: The context that the run goes on with.
         context_is_given: Whether that is another one than the run's own.
@@ -48,6 +50,7 @@ class RunState(Generic[TContext]):
         self._interruptions = interruptions
         self.run_id: str = document["run_id"]
         self.drafts: dict[str, DraftDecision] = {}
+        self.inputs: list[DraftInput] = []
         self.agent: Agent[Any] | None = None
         self.context = context
         self.context_is_given = False
@@ -56,6 +59,13 @@ class RunState(Generic[TContext]):
     def document(self) -> dict[str, Any]:
         """The run as JSON, without drafts and context."""
         return copy.deepcopy(self._document)
+
+    @property
+    def sequence(self) -> int:
+        """Of a thread: the number of the message that waits; else 0."""
+        frozen: dict[str, Any] = self._document.get("frozen") or {}
+        current: dict[str, Any] = frozen["thread"]["current"] if "thread" in frozen else {}
+        return current.get("sequence", 0)
 
     def get_interruptions(self) -> list[ToolApprovalItem]:
         """The calls that wait."""
@@ -74,23 +84,31 @@ class RunState(Generic[TContext]):
 
     @property
     def pending_input(self) -> list[TResponseInputItem]:
-        """What was added for the next model call: nothing, see `add_input`."""
-        return []
+        """What is to be said before the next model request: what was sent to the run already, then what was added."""
+        withdrawn = [name for each in self.inputs for name in each.withdraw]
+        sent = [each for each in self._document.get("inputs", []) if each["message_id"] not in withdrawn]
+        added = [vars(each) for each in self.inputs]
+        return [copy.deepcopy(item) for each in [*sent, *added] for item in each["items"]]
 
-    def add_input(self, input: str | list[TResponseInputItem]) -> NoReturn:
-        """Not supported yet: nothing can be said to a run that waits.
+    def add_input(self, input: str | list[TResponseInputItem]) -> None:
+        """Adds input, for the next model request after the calls that wait; input guardrails judge it before that.
+
+        Args:
+            input: A message of the user, or items. Several calls keep their order.
 
         Raises:
-            UserError: Always; it says what to do meanwhile.
+            UserError: The run need not ask its model again, so the input might never be said.
         """
-        raise UserError(
-            f"This version of Perdure cannot add input to run {self.run_id!r}, which goes on by itself once its calls "
-            "are decided. Reject a call with what you have to say as its rejection_message, or start a new run with "
-            "`result.to_input_list()` and the message when this one has ended."
-        )
+        check_may_add(self._document, [item.tool_name for item in self._interruptions])
+        added = DraftInput.of(input)
+        if added.items:
+            self.inputs.append(added)
 
     def clear_pending_input(self) -> None:
-        """Takes back what was added: nothing, see `add_input`."""
+        """Takes back what was added, also what was sent to the run already and waits there."""
+        names = [each["message_id"] for each in self._document.get("inputs", [])]
+        names += [name for each in self.inputs for name in (*each.withdraw, *([each.message_id] if each.items else []))]
+        self.inputs = [DraftInput.withdrawing(list(dict.fromkeys(names)))] if names else []
 
     def _draft(self, item: ToolApprovalItem, decision: DraftDecision) -> None:
         """The last decision about a call wins; one for always is about all calls of the tool that wait beside it.
@@ -131,6 +149,7 @@ class RunState(Generic[TContext]):
             "interruptions": copy.deepcopy(waiting),
             **self.document,
             "drafts": {call_id: dict(vars(draft)) for call_id, draft in self.drafts.items()},
+            "added": [copy.deepcopy(vars(each)) for each in self.inputs],
             "context": dump_context(self.context, context_serializer, strict=strict_context),
         }
 
@@ -179,13 +198,14 @@ class RunState(Generic[TContext]):
             document = copy.deepcopy(state_json)
             del document["$schemaVersion"]
             drafts = {name: DraftDecision(**draft) for name, draft in document.pop("drafts").items()}
+            added = [DraftInput(**each) for each in document.pop("added", [])]
             saved = document.pop("context")
             waiting = _waiting(initial_agent, document)
             state = cls(document, waiting)
             saved = {"kind": saved["kind"], "type": saved.get("type"), "value": saved["value"]}
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f"Run state cannot be read: {error!r:.200}. Give what `to_json` wrote.") from error
-        state.agent, state.drafts = initial_agent, drafts
+        state.agent, state.drafts, state.inputs = initial_agent, drafts, added
         state.context = load_context(saved, context_override, context_deserializer, strict=strict_context)
         state.context_is_given = context_override is not None or context_deserializer is not None
         return state

@@ -12,6 +12,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack, cast, get_args, overload
 
 from perdure.context import RunContextWrapper, ToolContext
+from perdure.effects import EffectVerifier, check_key
 from perdure.errors import UserError
 from perdure.hosted_tools import HostedTool
 from perdure.strict_schema import ensure_strict_json_schema
@@ -50,8 +51,12 @@ class FunctionTool:
         timeout_behavior: `"error_as_result"` tells the model, `"raise_exception"` ends the run.
         timeout_error_function: Makes the text for the model from (context, error) instead of the default one.
         defer_loading: Whether the provider loads the tool only when a search finds it.
-        effect: `"once"`: a call whose worker was lost is never repeated. `None` means once for tools that need
-            approval, repeatable for all others.
+        effect: `"once"`: a call runs at most once; one whose outcome nobody knows waits for a person's word. `None`
+            means once for tools that need approval, repeatable for all others.
+        key: What may happen only once, whichever call or run asks for it, as `"refund:{order_id}"` with the names of
+            arguments in braces: the first result answers every later call. `None`: each call is its own.
+        verify: Finds out, given (context, arguments), what became of a call that was lost: returns `Happened`, raises
+            `DidNotHappen`, or returns `None` if it cannot tell. Sync or async.
         takes_context: Whether the tool reads the run's context.
         agent_tool: What the tool runs instead of `on_invoke_tool`, if it is an agent (`Agent.as_tool`).
     """
@@ -71,11 +76,14 @@ class FunctionTool:
     defer_loading: bool = False
     _: KW_ONLY
     effect: Effect | None = None
+    key: str | None = None
+    verify: EffectVerifier | None = None
     takes_context: bool = True
     agent_tool: AgentTool | None = None
 
     def __post_init__(self) -> None:
         _check_fields(self)
+        _check_effect(self)
         if self.strict_json_schema:
             try:
                 self.params_json_schema = ensure_strict_json_schema(self.params_json_schema)
@@ -127,6 +135,8 @@ class FunctionToolOptions(TypedDict, total=False):
     timeout_error_function: ToolErrorFunction | None
     defer_loading: bool
     effect: Effect | None
+    key: str | None
+    verify: EffectVerifier | None
 
 
 ToolDecorator: TypeAlias = Callable[[ToolFunction], FunctionTool]
@@ -154,6 +164,8 @@ def function_tool(
     timeout_error_function: ToolErrorFunction | None = None,
     defer_loading: bool = False,
     effect: Effect | None = None,
+    key: str | None = None,
+    verify: EffectVerifier | None = None,
 ) -> FunctionTool | ToolDecorator:
     """Makes a tool of a sync or async function; `FunctionToolOptions` says what each option does."""
 
@@ -167,7 +179,7 @@ def function_tool(
             schema.name, schema.description, schema.params_json_schema,
             make_invoker(function, schema, failure_error_function), strict_mode, is_enabled, tool_input_guardrails,
             tool_output_guardrails, needs_approval, timeout, timeout_behavior, timeout_error_function, defer_loading,
-            effect=effect, takes_context=schema.takes_context,
+            effect=effect, key=key, verify=verify, takes_context=schema.takes_context,
         )  # fmt: skip  # as above
         if timeout is not None and not is_async(function):
             raise ValueError(f"Tool {tool.name!r} is a sync function, which no timeout can stop. Make it async.")
@@ -194,3 +206,13 @@ def _check_fields(tool: FunctionTool) -> None:
     ):
         if not fits:
             raise kind(f"Tool {name!r} has {field}={getattr(tool, field)!r}. Give {wanted}.")
+
+
+def _check_effect(tool: FunctionTool) -> None:
+    """Refuses a key, or a way to verify, that nothing would ever ask for."""
+    if tool.verify is not None and not callable(tool.verify):
+        raise TypeError(f"Tool {tool.name!r} has verify={tool.verify!r}. Give a function of (context, arguments).")
+    if (tool.key is not None or tool.verify is not None) and tool.resolved_effect != "once":
+        raise UserError(f'Tool {tool.name!r} has a key or verify, which are for effect="once". Give it that effect.')
+    if tool.key is not None:
+        check_key(tool.name, tool.key, tool.params_json_schema)

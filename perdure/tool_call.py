@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import threading
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -66,7 +67,7 @@ async def _invoke_within(seconds: float | None, tool: FunctionTool, ctx: ToolCon
     else:
         if not scope.expired():  # a tool that stops late may still return; it was told that its time is over
             return result
-    error = ToolTimeoutError(tool.name, cast(float, seconds))
+    error = ctx.raised = ToolTimeoutError(tool.name, cast(float, seconds))
     if tool.timeout_behavior == "raise_exception":
         raise error
     if tool.timeout_error_function is None:
@@ -86,7 +87,7 @@ def make_invoker(
                 positional.insert(0, ctx)
             if is_async(function):
                 return await function(*positional, **keywords)
-            return await _awaited(await asyncio.to_thread(_call, function, positional, keywords))
+            return await _awaited(await _in_thread(ctx, lambda: _call(function, positional, keywords)))
         except asyncio.CancelledError:
             if _is_being_cancelled():
                 raise
@@ -103,6 +104,8 @@ async def answer_failure(
 ) -> Any:
     """What the model is told of a failure; without a failure function, or words of it, it is raised."""
     logger.debug("Tool %s failed with %s", tool_name, type(failure).__name__, exc_info=failure)
+    if isinstance(ctx, ToolContext):
+        ctx.raised = failure
     said = None if on_failure is None else await _awaited(on_failure(ctx, failure))
     if said is None:
         raise failure
@@ -120,6 +123,30 @@ async def _in_words_of_the_run(ctx: ToolContext[Any], failure: Exception, defaul
     )
     said = await formatted(formatter, arguments, ctx.run_id)
     return default if said is None else said
+
+
+async def _in_thread(ctx: ToolContext[Any], call: Callable[[], Any]) -> Any:
+    """Calls a sync function in a thread, which nothing can stop; what it does after it was told to is reported."""
+    stopped = threading.Event()
+
+    def work() -> Any:
+        try:
+            result = call()
+        except Exception as error:
+            if stopped.is_set():
+                logger.warning("run %s: %s went on after it was told to stop: %r", ctx.run_id, ctx.tool_name, error)
+            raise
+        if stopped.is_set():
+            logger.warning("run %s: %s went on after it was told to stop, and is done", ctx.run_id, ctx.tool_name)
+            if ctx.on_late is not None:
+                ctx.on_late(result)
+        return result
+
+    try:
+        return await asyncio.to_thread(work)
+    except asyncio.CancelledError:
+        stopped.set()
+        raise
 
 
 def _call(function: ToolFunction, positional: list[Any], keywords: dict[str, Any]) -> Any:

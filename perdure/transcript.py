@@ -27,6 +27,7 @@ def chain_start_below(origin: str, agent_path: str, epoch: int) -> str:
 
 def chain(digest: str, items: Iterable[bytes]) -> str:
     """The digest after further items."""
+    link = bytes.fromhex(digest)
     for item in items:
-        digest = hashlib.sha256(bytes.fromhex(digest) + len(item).to_bytes(8, "big") + item).hexdigest()
-    return digest
+        link = hashlib.sha256(link + len(item).to_bytes(8, "big") + item).digest()
+    return link.hex()

@@ -19,6 +19,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _TEMPORAL_SETTINGS = ("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_PROFILE", "TEMPORAL_API_KEY", "PERDURE_BLOBS")
+_REPLAY_SECONDS = 900.0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """What is replayed after the last test takes as long as all tests have made of it."""
+    if nextitem is None:
+        item.config.hook.pytest_timeout_cancel_timer(item=item)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,7 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.environ["PERDURE_HOME"] = str(folder)
     try:
         if (server := server_status()) is not None:
-            asyncio.run(replay_everything(server.address))
+            asyncio.run(asyncio.wait_for(replay_everything(server.address), _REPLAY_SECONDS))
     finally:
         if Host._current is not None:
             Host._current.close()

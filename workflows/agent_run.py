@@ -9,8 +9,9 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from perdure.contracts.run import RunOutcome
+from perdure.failpoints import reach
 from perdure.limits import MAX_COMMAND_BYTES, MAX_TASK_BYTES
-from perdure.loop.absorb import absorb, absorb_timeout, started
+from perdure.loop.absorb import absorb, absorb_timeout, give_up, started
 from perdure.loop.plan import plan
 from perdure.loop.records import Failure
 from perdure.loop.settle import settle
@@ -20,6 +21,7 @@ from perdure.loop.steps import (
     Cancel,
     Fail,
     Finish,
+    Interrupt,
     Outcome,
     SnapshotAgents,
     Start,
@@ -31,15 +33,15 @@ from perdure.loop.steps import (
 
 from .commands import Command, command_for
 from .continuing import Continuing
-from .messages import Messages
+from .details import timer_summary
 from .opening import NOTHING
 from .outcomes import failure, success
 from .pages import outcome_of
-from .views import timer_summary
+from .threads import Threads
 
 
 @workflow.defn(name="AgentRun", sandboxed=False)  # its determinism is shown by import contracts and replays
-class AgentRun(Messages):
+class AgentRun(Threads):
     """A run of an agent; the run's id is the workflow's id."""
 
     @workflow.init
@@ -48,6 +50,8 @@ class AgentRun(Messages):
         self._ended: list[tuple[Step | Wait, Outcome]] = []
         self._waits: dict[str, asyncio.Task[None]] = {}
         self._steps: dict[str, asyncio.Task[None]] = {}
+        self._asked: dict[str, workflow.ActivityHandle[Any]] = {}  # of models
+        self._postponed: set[str] = set()  # steps that wait before they are offered again
         self._continuing = Continuing(self.settings)
         self._scheduled = (0, 0)  # the history's length when this workflow task began, bytes scheduled in it
 
@@ -58,23 +62,33 @@ class AgentRun(Messages):
             actions = await self._planned()
             for action in actions:
                 match action:
-                    case Start(step):
-                        self._start(step)
-                    case Cancel(step_id):
-                        self._cancel(step_id)
-                    case Wait():
-                        self._wait(action)
                     case Finish():
-                        return outcome_of(self.state)
+                        await self.answer_all()
+                        return outcome_of(self.state, self.settings)
                     case Fail(reason):
+                        await self.answer_all()
                         raise self._failed(reason)
+                    case _:
+                        self._do(action)
             self._stop_waiting({action.id for action in actions if isinstance(action, Wait)})
-            self.show()
             await workflow.wait_condition(lambda: self.woken)
             self._record()
 
+    def _do(self, action: Start | Cancel | Interrupt | Wait) -> None:
+        match action:
+            case Start(step):
+                self._start(step)
+            case Cancel(step_id):
+                self._cancel(step_id)
+            case Interrupt(step_id):
+                self._interrupt(step_id)
+            case Wait():
+                self._wait(action)
+
     async def _planned(self) -> list[Action]:
         """What the loop asks for; of a run whose history is long, nothing new until it has gone on in another one."""
+        if self.state.steering.is_held:
+            self._postpone()
         actions = plan(self.state)
         while self._continuing.due(self.messages) and not any(isinstance(each, Finish | Fail) for each in actions):
             if self.state.in_flight:
@@ -85,13 +99,16 @@ class AgentRun(Messages):
 
     async def _go_on(self) -> None:
         """Goes on in a new history; where that cannot be done now, this one will do a while longer."""
+        await self.answer_all()
         await self._continuing.seal(self.state)
         self._record()
         going_on = self._continuing.input(self.state, self.ignored)
         if going_on is None:
             self._continuing.postpone(self.state)
+            self.stay()
         else:
             self.continued = True
+            reach("continue begins")
             workflow.continue_as_new(going_on)
 
     def _record(self) -> None:
@@ -104,6 +121,7 @@ class AgentRun(Messages):
                 absorb(self.state, step, outcome)
         settle(self.state, workflow.time())
         self.settle_early()
+        self.adopt()
 
     def _start(self, step: Step) -> None:
         frame = self.state.frame(step.path)
@@ -122,8 +140,9 @@ class AgentRun(Messages):
         self._steps[step.id] = asyncio.create_task(performing)
 
     async def _perform(self, step: Step, command: Command, agent: str, tool: str) -> None:
-        self._end(step, await self._outcome(step, command, agent, tool))
-        del self._steps[step.id]
+        outcome = await self._outcome(step, command, agent, tool)
+        if self._steps.pop(step.id, None) is not None:  # else nobody waits for it any more
+            self._end(step, outcome)
 
     async def _outcome(self, step: Step, command: Command, agent: str, tool: str) -> Outcome:
         if command.size > MAX_COMMAND_BYTES:
@@ -132,18 +151,44 @@ class AgentRun(Messages):
             )
             return StepFailed(Failure("UserError", f"{text} Make the context or the arguments smaller."))
         if step.delay_seconds:
+            self._postponed.add(step.id)
             await workflow.sleep(step.delay_seconds, summary=f"before {command.summary} is offered again")
+            self._postponed.discard(step.id)
+        doing = command.start()
+        if isinstance(step, CallModel):
+            self._asked[step.id] = doing
         try:
-            return success(step, await command.start(), agent, tool)
+            return success(step, await doing, agent, tool)
         except ActivityError as error:
             return failure(step, error)
+        except asyncio.CancelledError:
+            if step.id not in self._steps:  # nobody waits for it
+                raise
+            return StepFailed(Failure("StepLost", f"Step {step.id} was stopped in the moment in which it ended."))
+        finally:
+            self._asked.pop(step.id, None)
 
     def _cancel(self, step_id: str) -> None:
         """Stops a step that nobody waits for any more; its activity is told, and not waited for."""
-        self.state.in_flight.pop(step_id, None)
+        give_up(self.state, step_id)
+        self._postponed.discard(step_id)
         task = self._steps.pop(step_id, None)
         if task is not None:
             task.cancel()
+
+    def _postpone(self) -> None:
+        """Takes back the steps that wait before they are offered again: they come again once the run goes on."""
+        for step_id in sorted(self._postponed):
+            self._cancel(step_id)
+
+    def _interrupt(self, step_id: str) -> None:
+        """Tells a model to stop, once; of one that is not asked yet nothing is waited for."""
+        doing = self._asked.pop(step_id, None)
+        if doing is not None:
+            doing.cancel()
+        elif step_id in self._postponed:
+            self._cancel(step_id)
+            self.woken = True
 
     def _wait(self, wait: Wait) -> None:
         if wait.id not in self._waits:
@@ -151,7 +196,8 @@ class AgentRun(Messages):
 
     async def _expire(self, wait: Wait) -> None:
         call = self.state.call(wait.call_id)
-        waited = workflow.time() - call.since if call is not None else 0.0  # in earlier histories of the run
+        decides = call is not None and call.phase == "waiting"
+        waited = workflow.time() - call.since if call is not None and decides else 0.0  # in earlier histories, too
         await workflow.sleep(max(wait.seconds - waited, 0.0), summary=timer_summary(self.state, wait.call_id))
         self._end(wait, WaitedTooLong())
 
@@ -164,5 +210,5 @@ class AgentRun(Messages):
         self.woken = True
 
     def _failed(self, reason: Failure) -> ApplicationError:
-        details = outcome_of(self.state)
+        details = outcome_of(self.state, self.settings)
         return ApplicationError(reason.message, details, reason.details, type=reason.type, non_retryable=True)

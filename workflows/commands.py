@@ -10,29 +10,55 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
 
+from perdure.canonical import clean_text
 from perdure.contracts import steps as contracts
+from perdure.contracts.effects import RESOLVE_EFFECT
 from perdure.contracts.run import RunSettings
+from perdure.contracts.sessions import READ_SESSION, WRITE_SESSION, ReadSessionOutput, WriteSessionOutput
 from perdure.definition import AgentDefinition
 from perdure.limits import (
     CALLABLE_TIMEOUT_SECONDS,
     GUARDRAIL_TIMEOUT_SECONDS,
     HEARTBEAT_TIMEOUT_SECONDS,
+    LONGEST_STEP_SECONDS,
+    MAX_ATTEMPTS,
+    MAX_TYPE_BYTES,
     MODEL_TIMEOUT_SECONDS,
+    SESSION_DOWN_SECONDS,
+    SESSION_TIMEOUT_SECONDS,
     TOOL_GRACE_SECONDS,
     TOOL_TIMEOUT_SECONDS,
 )
 from perdure.loop.state import Call, Frame, LoopState
-from perdure.loop.steps import CallModel, CallTool, CallUser, CheckGuardrail, RunHook, SnapshotAgents, Step
+from perdure.loop.steps import (
+    CallModel,
+    CallTool,
+    CallUser,
+    CheckGuardrail,
+    ResolveEffect,
+    RunHook,
+    SnapshotAgents,
+    Step,
+    UseSession,
+)
 
-from .inputs import guardrail_input, hook_input, model_input, tool_input, user_input
+from .call_inputs import resolve_input, tool_input
+from .inputs import guardrail_input, hook_input, model_input, user_input
+from .session_inputs import read_input, write_input
 
 _SUMMARY_CHARACTERS = 180
+_HEARD_OUT = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+_NOT_WAITED_FOR = workflow.ActivityCancellationType.TRY_CANCEL
 
-# A lost attempt (its worker died) is repeated up to the limit; a model's or worker's refusal waits longer each time.
-_PATIENT = RetryPolicy(
-    initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=60), maximum_attempts=10
+# A lost attempt (its worker died) is repeated at once; one that fails says how long the next one waits (`Patience`).
+_PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=1.0, maximum_attempts=10)
+_LONGEST_PAUSE = timedelta(seconds=60)
+# A run waits for its session's store as for a person.
+_WAITING = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    maximum_interval=_LONGEST_PAUSE,
+    maximum_attempts=int(SESSION_DOWN_SECONDS / _LONGEST_PAUSE.total_seconds()),
 )
-_ONCE = RetryPolicy(maximum_attempts=1)
 
 
 @dataclass(slots=True, frozen=True)
@@ -46,6 +72,7 @@ class Command:
     timeout: timedelta
     retry: RetryPolicy
     summary: str
+    is_heard_out: bool = False  # one that is cancelled may yet say something
 
     @property
     def size(self) -> int:
@@ -62,6 +89,7 @@ class Command:
             start_to_close_timeout=self.timeout,
             heartbeat_timeout=timedelta(seconds=HEARTBEAT_TIMEOUT_SECONDS),
             retry_policy=self.retry,
+            cancellation_type=_HEARD_OUT if self.is_heard_out else _NOT_WAITED_FOR,
             summary=self.summary,
         )
 
@@ -76,14 +104,14 @@ def command_for(state: LoopState, frame: Frame, step: Step, settings: RunSetting
             )
         case CallModel():
             return _call_model(state, frame, step, settings)
-        case CallTool():
-            return _call_tool(state, frame, step, _open_call(frame, step.call_id))
-        case CheckGuardrail():
-            return _check_guardrail(state, frame, step)
+        case CallTool() | ResolveEffect() | CheckGuardrail():
+            return _about_call(state, frame, step)
         case RunHook():
             return _run_hook(state, frame, step)
         case CallUser():
             return _call_user(state, frame, step, settings)
+        case UseSession():
+            return _use_session(state, frame, step)
 
 
 def _call_model(state: LoopState, frame: Frame, step: CallModel, settings: RunSettings) -> Command:
@@ -94,9 +122,10 @@ def _call_model(state: LoopState, frame: Frame, step: CallModel, settings: RunSe
         activity_id=step.id,
         input=_payload(model_input(state, frame, step, settings)),
         result_type=contracts.CallModelOutput,
-        timeout=timedelta(seconds=seconds + TOOL_GRACE_SECONDS),
+        timeout=_step_timeout(seconds),
         retry=_retries(definition),
-        summary=f"turn {_turn(frame, step.turn)}: {definition.name} asks {definition.model or 'its model'}",
+        summary=_short(f"turn {_turn(frame, step.turn)}: {definition.name} asks {definition.model or 'its model'}"),
+        is_heard_out=True,
     )
 
 
@@ -104,12 +133,22 @@ def _retries(definition: AgentDefinition) -> RetryPolicy:
     wanted = definition.retry
     if wanted is None:
         return _PATIENT
+    longest = min(wanted.longest_seconds, LONGEST_STEP_SECONDS)
     return RetryPolicy(
-        initial_interval=timedelta(seconds=wanted.initial_seconds),
+        initial_interval=timedelta(seconds=min(wanted.initial_seconds, longest)),
         backoff_coefficient=wanted.multiplier,
-        maximum_interval=timedelta(seconds=wanted.longest_seconds),
-        maximum_attempts=wanted.attempts,
+        maximum_interval=timedelta(seconds=longest),
+        maximum_attempts=min(wanted.attempts, MAX_ATTEMPTS),
     )
+
+
+def _step_timeout(seconds: float) -> timedelta:
+    return timedelta(seconds=min(seconds, LONGEST_STEP_SECONDS) + TOOL_GRACE_SECONDS)
+
+
+def _activity_type(prefix: str, name: str) -> str:
+    """What the activity is called; a worker does not go by the name in it, which is cut where the server refuses it."""
+    return (prefix + name).encode()[:MAX_TYPE_BYTES].decode("utf-8", "ignore")
 
 
 def _call_tool(state: LoopState, frame: Frame, step: CallTool, call: Call) -> Command:
@@ -119,26 +158,41 @@ def _call_tool(state: LoopState, frame: Frame, step: CallTool, call: Call) -> Co
     listens = any(event.startswith("on_tool") for event in (*frame.rules.hooks, *state.definition(frame).hooks))
     value = tool_input(state, frame, call, with_context=tool.takes_context or listens)
     return Command(
-        activity=contracts.CALL_TOOL + tool.name,
+        activity=_activity_type(contracts.CALL_TOOL, tool.name),
         activity_id=f"{step.id}-{call.digest}",
         input=_payload(value),
         result_type=contracts.CallToolOutput,
-        timeout=timedelta(seconds=(tool.timeout_seconds or TOOL_TIMEOUT_SECONDS) + TOOL_GRACE_SECONDS),
-        retry=_ONCE if tool.effect == "once" else _PATIENT,
+        timeout=_step_timeout(tool.timeout_seconds or TOOL_TIMEOUT_SECONDS),
+        retry=_PATIENT,  # of what must not be repeated the ledger lets no second attempt run
         summary=_as_text(call),
     )
 
 
+def _about_call(state: LoopState, frame: Frame, step: CallTool | ResolveEffect | CheckGuardrail) -> Command:
+    if isinstance(step, CheckGuardrail):
+        return _check_guardrail(state, frame, step)
+    if isinstance(step, CallTool):
+        return _call_tool(state, frame, step, _open_call(frame, step.call_id))
+    return _resolve_effect(state, frame, step, _open_call(frame, step.call_id))
+
+
+def _resolve_effect(state: LoopState, frame: Frame, step: ResolveEffect, call: Call) -> Command:
+    value = resolve_input(state, frame, call)
+    summary = f"{value.by or 'somebody'}: {value.outcome.replace('_', ' ')}: {_as_text(call)}"
+    activity_id = f"{step.id}-{call.digest}"
+    return _callable(RESOLVE_EFFECT, activity_id, value, contracts.CallToolOutput, summary)
+
+
 def _check_guardrail(state: LoopState, frame: Frame, step: CheckGuardrail) -> Command:
     call = frame.call(step.call_id)
-    about = {"input": "the input", "output": "the final output"}.get(step.kind)
+    about = {"input": "what was added" if step.added else "the input", "output": "the final output"}.get(step.kind)
     if about is None and call is not None:
         about = f"{'the output of ' if step.kind == 'tool_output' else ''}{_as_text(call)}"
     activity_id = step.id if call is None else f"{step.id}-{call.digest}"
     value = guardrail_input(state, frame, step, call)
     summary = f"may {about} pass?"
     seconds = GUARDRAIL_TIMEOUT_SECONDS
-    name = contracts.CHECK_GUARDRAIL + step.name
+    name = _activity_type(contracts.CHECK_GUARDRAIL, step.name)
     return _callable(name, activity_id, value, contracts.GuardrailOutput, summary, seconds=seconds)
 
 
@@ -158,6 +212,21 @@ def _call_user(state: LoopState, frame: Frame, step: CallUser, settings: RunSett
     return _callable(contracts.CALL_USER + step.role, activity_id, value, contracts.CallUserOutput, summary)
 
 
+def _use_session(state: LoopState, frame: Frame, step: UseSession) -> Command:
+    session = frame.session
+    if session is None:
+        raise RuntimeError(f"step {step.id} is about a session that the run does not have")
+    name = repr(session.definition.session_id)
+    if step.does == "read":
+        activity, result_type, value = READ_SESSION, ReadSessionOutput, read_input(state, frame, session)
+        summary = f"what was said in session {name} before"
+    else:
+        activity, result_type, value = WRITE_SESSION, WriteSessionOutput, write_input(state, frame, session, step)
+        summary = f"session {name} is told {len(value.items)} item{'' if len(value.items) == 1 else 's'}"
+    timeout = _step_timeout(SESSION_TIMEOUT_SECONDS)
+    return Command(activity, step.id, _payload(value), result_type, timeout, _WAITING, _short(summary))
+
+
 def _turn(frame: Frame, turn: int) -> str:
     return f"{frame.path}/{turn}" if frame.path else str(turn)
 
@@ -171,9 +240,7 @@ def _callable(
     *,
     seconds: float = CALLABLE_TIMEOUT_SECONDS,
 ) -> Command:
-    timeout = timedelta(seconds=seconds + TOOL_GRACE_SECONDS)
-    short = summary if len(summary) <= _SUMMARY_CHARACTERS else summary[: _SUMMARY_CHARACTERS - 1] + "…"
-    return Command(activity, step_id, _payload(value), result_type, timeout, _PATIENT, short)
+    return Command(activity, step_id, _payload(value), result_type, _step_timeout(seconds), _PATIENT, _short(summary))
 
 
 def _payload(value: Any) -> RawValue:
@@ -194,5 +261,9 @@ def _as_text(call: Call) -> str:
         inner = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     except (ValueError, AttributeError, RecursionError):
         inner = call.arguments
-    text = f"{call.name}({inner})".replace("\n", " ").replace("`", "'")
+    text = clean_text(f"{call.name}({inner})".replace("\n", " ").replace("`", "'"))  # JSON escapes half surrogates
     return text if len(text) <= _SUMMARY_CHARACTERS else text[: _SUMMARY_CHARACTERS - 2] + "…)"
+
+
+def _short(summary: str) -> str:
+    return summary if len(summary) <= _SUMMARY_CHARACTERS else summary[: _SUMMARY_CHARACTERS - 1] + "…"

@@ -19,9 +19,10 @@ from perdure.limits import (
     MAX_HISTORY_BYTES,
     MAX_HISTORY_EVENTS,
 )
-from perdure.loop.long_runs import forget, seal, sealable
+from perdure.loop.long_runs import forget, seal, seal_history, sealable
 from perdure.loop.records import Chunk, Failure, Transcript
 from perdure.loop.state import Frame, LoopState
+from perdure.loop.threads import fail_thread
 from perdure.loop.turn import warn
 
 _SEAL_TIMEOUT = timedelta(seconds=60)
@@ -69,7 +70,7 @@ class Continuing:
             "while its older items are not in a blob store. Set PERDURE_BLOBS for its clients and workers."
         )
         if length > MAX_HISTORY_EVENTS or size > MAX_HISTORY_BYTES:
-            state.root.failure = Failure("UserError", text)
+            fail_thread(state, Failure("UserError", text))
         else:
             warn(state, text)
 
@@ -91,5 +92,6 @@ async def _seal(state: LoopState, frame: Frame, transcript: Transcript, upto: in
             summary=f"items {start} to {upto} go to the blob store",
         )
         seal(frame, transcript, [Chunk(**chunk.model_dump()) for chunk in sealed.chunks])
+        seal_history(state.thread, transcript)
     except (ActivityError, ValueError) as error:
         warn(state, f"Items {start} to {upto} could not be sealed: {getattr(error, 'cause', None) or error}"[:400])

@@ -5,31 +5,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from temporalio import workflow
-
+from perdure.canonical import encode
 from perdure.contracts import steps as contracts
 from perdure.contracts.run import RunSettings
-from perdure.contracts.tokens import Tokens
 from perdure.items import is_reference
 from perdure.limits import MAX_TAIL_BYTES
 from perdure.loop.calls import explain, is_heard
 from perdure.loop.handoffs import edited_origins, nests_history, shown_turn_start, turn_start
 from perdure.loop.records import Final, Transcript
+from perdure.loop.sending import admitted
 from perdure.loop.state import Call, Frame, HandoffCall, LoopState
 from perdure.loop.steps import CallModel, CallUser, CheckGuardrail, RunHook
 from perdure.loop.turn import tool_results
 
-
-def surroundings(state: LoopState, frame: Frame, *, with_context: bool = True) -> dict[str, Any]:
-    """What every step that meets the user's code is told."""
-    values: dict[str, Any] = {"root": state.agent_name, "agent": frame.agent}
-    if frame.path:
-        values |= {"path": frame.path, "opened_by": frame.opened_by}
-    if frame.tool_input is not None:
-        values["tool_input"] = frame.tool_input
-    if with_context:
-        values |= {"context": state.context, "usage": Tokens.of(state.usage)}
-    return values
+from .call_inputs import surroundings, tool_input
 
 
 def model_input(state: LoopState, frame: Frame, step: CallModel, settings: RunSettings) -> contracts.CallModelInput:
@@ -42,9 +31,14 @@ def model_input(state: LoopState, frame: Frame, step: CallModel, settings: RunSe
         extras["forget_tool_choice"] = True
     extras |= {name: True for name, holds in _asked(rules, listens=listens).items() if holds}
     if rules.omit_reasoning_ids:
-        extras["input_count"] = frame.requested.inputs
+        extras["input_count"] = 0 if frame.begun else frame.requested.inputs
     if frame.kept is not None:
         extras |= _kept(frame)
+    if frame.cuts:
+        extras["cuts"] = frame.cuts
+    outer = state.call(frame.path) if frame.path else None
+    if outer is not None and outer.tool is not None and outer.tool.agent is not None and outer.tool.agent.streams:
+        extras["answers"] = outer.item
     if settings.group_id is not None:
         extras["prompt_cache_key"] = settings.group_id
     with_context = definition.calls_user_code or rules.filters_model_input or listens
@@ -101,36 +95,16 @@ def cursor_of(transcript: Transcript, start: int = 0) -> tuple[contracts.Cursor,
     return cursor, [json.loads(entry.data) for entry in transcript.after(base)]
 
 
-def tool_input(state: LoopState, frame: Frame, call: Call, *, with_context: bool) -> contracts.ToolCall:
-    """One call of a tool."""
-    extras: dict[str, Any] = {}
-    if is_reference(call.item):
-        extras["arguments_blob"] = call.item["perdure_blob"]["sha256"]
-    if state.tool_output_format == "str":
-        extras["output_format"] = "str"
-    if call.tool is not None and call.tool.output_guardrails:
-        extras["end_hook"] = False
-    info = workflow.info()
-    return contracts.ToolCall(
-        **surroundings(state, frame, with_context=with_context),
-        call_id=call.id,
-        model_call_id=call.model_call_id,
-        tool=call.name,
-        fingerprint=call.tool.fingerprint if call.tool is not None else "",
-        arguments=call.arguments,
-        idempotency_key=f"{info.workflow_id}/{info.first_execution_run_id}/{call.id}",
-        **extras,
-    )
-
-
 def guardrail_input(
     state: LoopState, frame: Frame, step: CheckGuardrail, call: Call | None
 ) -> contracts.GuardrailInput:
     """One question to a guardrail."""
     extras: dict[str, Any] = {}
     if step.kind == "input":
-        cursor, items = cursor_of(_given(frame))
-        extras = {"cursor": cursor, "items": items, "input_is_text": frame.input_is_text}
+        cursor, items = cursor_of(_added(frame) if step.added else _given(frame))
+        extras = {"cursor": cursor, "items": items}
+        if frame.input_is_text and not step.added:
+            extras["input_is_text"] = True
     elif step.kind == "output":
         extras["output"] = output_of(frame.final or Final())
     elif call is not None:
@@ -150,8 +124,19 @@ def guardrail_input(
 
 def _given(frame: Frame) -> Transcript:
     """The run's input alone; an answer may have come before a guardrail beside it was asked."""
-    inputs = [entry for entry in frame.record.entries if entry.kind == "input"]
-    return Transcript(frame.record.origin, frame.record.epoch, inputs)
+    record = frame.record
+    before = record.given - record.first
+    inputs = [entry for place, entry in enumerate(record.entries) if place < before or entry.kind == "input"]
+    return Transcript(record.origin, record.epoch, inputs, sealed=record.sealed)
+
+
+def _added(frame: Frame) -> Transcript:
+    """What was sent to the run and is judged now, alone: so little that the step is given all of it."""
+    added = Transcript(frame.record.origin, frame.record.epoch)
+    for sent in admitted(frame, frame.admission) if frame.admission is not None else []:
+        for item in sent.items:
+            added.append(encode(item), "added", frame.agent, frame.turn)
+    return added
 
 
 def hook_input(state: LoopState, frame: Frame, step: RunHook, call: Call | None) -> contracts.HookInput:
@@ -251,6 +236,7 @@ def _handoff_call(state: LoopState, frame: Frame, handoff: HandoffCall) -> contr
         call_id=handoff.id,
         model_call_id=handoff.item["call_id"],
         tool=handoff.definition.tool_name,
+        fingerprint=handoff.definition.input_fingerprint,
         arguments=handoff.item.get("arguments", ""),
         **extras,
     )

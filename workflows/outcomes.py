@@ -10,19 +10,21 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from perdure.canonical import encode
 from perdure.contracts import said
 from perdure.contracts import steps as contracts
+from perdure.contracts.effects import OUTCOME_UNKNOWN
+from perdure.contracts.sessions import ReadSessionOutput, WriteSessionOutput
+from perdure.loop.edits import EditedHistory, EditedItem, Rewritten
 from perdure.loop.records import Chunk, Entry, Failure, Final, GuardrailRecord, ModelAnswer
 from perdure.loop.steps import (
     AgentsSnapshotted,
     CallTool,
     CheckGuardrail,
-    EditedHistory,
-    EditedItem,
     GuardrailChecked,
     HooksRan,
     ModelAnswered,
     Outcome,
     OutcomeUnknown,
-    Rewritten,
+    SessionRead,
+    SessionWritten,
     Step,
     StepDeclined,
     StepFailed,
@@ -51,8 +53,19 @@ def success(step: Step, result: Any, agent: str, tool: str) -> Outcome:
             return HooksRan(result.context_changes)
         case contracts.CallUserOutput():
             return _said(result)
+        case _:
+            return _of_the_run(result)
+
+
+def _of_the_run(result: Any) -> Outcome:
+    match result:
         case contracts.SnapshotOutput():
             return AgentsSnapshotted(result.snapshot)
+        case ReadSessionOutput():
+            record = said.RewrittenTranscript(chunks=result.chunks, entries=result.entries)
+            return SessionRead(_rewritten(record), result.new, result.last)
+        case WriteSessionOutput():
+            return SessionWritten(result.last)
         case _:
             raise RuntimeError(f"activity returned {type(result).__name__}, which no step has as its result")
 
@@ -142,8 +155,8 @@ def failure(step: Step, error: ActivityError) -> Outcome:
     if isinstance(cause, ApplicationError):
         if cause.type == contracts.STEP_DECLINED:
             return StepDeclined(cause.message)
-        if cause.type == contracts.ATTEMPT_LOST and isinstance(step, CallTool):
-            return OutcomeUnknown()
+        if cause.type in (contracts.ATTEMPT_LOST, OUTCOME_UNKNOWN) and isinstance(step, CallTool):
+            return OutcomeUnknown(cause.message if cause.type == OUTCOME_UNKNOWN else "")
         return StepFailed(Failure(cause.type or "ApplicationError", cause.message, _details(cause)))
     if isinstance(step, CallTool):
         return OutcomeUnknown()

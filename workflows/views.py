@@ -1,42 +1,80 @@
-"""What a run shows: status, approvals, and its page in the Temporal UI."""
+"""What a run tells of itself: its status, and what it waits for."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from perdure.contracts.frozen import REQUESTS_TOLD, requests_of
-from perdure.contracts.messages import ApprovalView, CallView, StatusView
+from perdure.contracts.holding import HoldView
+from perdure.contracts.messages import ApprovalView, CallView, DeclinedView, StatusView, UnknownView
+from perdure.contracts.run import RunSettings
 from perdure.contracts.tokens import Tokens
-from perdure.items import is_reference, message_text
+from perdure.items import is_reference
 from perdure.limits import MAX_PAGE_BYTES
-from perdure.loop.records import Decision
+from perdure.loop.holds import Hold
+from perdure.loop.plan import delay_seconds
+from perdure.loop.records import Decision, Resolution
+from perdure.loop.sending import unsaid
 from perdure.loop.state import Call, Frame, LoopState
 from perdure.loop.turn import in_output_order
 
-from .pages import guardrail_view, kept_view
+from .markdown import short
+from .pages import guardrail_view, input_views, kept_view
+from .telling import thread_view, words_of
 
-_SHOWN_CHARACTERS = 600
-_ARGUMENT_CHARACTERS = 8000
-_APPROVALS_SHOWN = 20  # in the page of the Temporal UI; queries tell all
+SHOWN_CHARACTERS = 600
 
 
 def approvals_of(state: LoopState) -> list[ApprovalView]:
     """The calls that wait for a decision, in call order; arguments are shortened where they fill a page together."""
     waiting = [(frame, call) for frame in state.frames() for call in frame.calls if call.phase == "waiting"]
-    each = max(MAX_PAGE_BYTES // (len(waiting) or 1) // 8, _SHOWN_CHARACTERS)  # a character takes 6 bytes at most
+    each = max(MAX_PAGE_BYTES // (len(waiting) or 1) // 8, SHOWN_CHARACTERS)  # a character takes 6 bytes at most
     return [
         ApprovalView(
             call_id=call.id,
             tool=call.name,
-            arguments=_short(call.arguments or _head(call), each),
+            arguments=short(call.arguments or _head(call), each),
             agent=frame.agent,
             digest=call.digest,
-            since=_time(call.since),
-            expires=_time(call.since + state.approval_timeout_seconds),
+            since=time_of(call.since),
+            expires=time_of(call.since + state.approval_timeout_seconds),
         )
         for frame, call in waiting
+    ]
+
+
+def unknown_of(state: LoopState) -> list[UnknownView]:
+    """The calls whose outcome nobody knows."""
+    return [
+        UnknownView(
+            call_id=call.id,
+            tool=call.name,
+            arguments=short(call.arguments or _head(call), SHOWN_CHARACTERS),
+            agent=frame.agent,
+            digest=call.digest,
+            why=call.unknown,
+        )
+        for frame in state.frames()
+        for call in frame.calls
+        if call.phase == "unknown"
+    ]
+
+
+def _declined_of(state: LoopState) -> list[DeclinedView]:
+    """The steps that wait to be offered again; one that was declined and is not in flight is nobody's any more."""
+    in_flight = {step_id.partition("~")[0] for step_id in state.in_flight}
+    return [
+        DeclinedView(
+            step=step,
+            reason=declined.reason,
+            times=declined.times,
+            within_seconds=delay_seconds(declined),
+            call_id=declined.call_id,
+            tool=call.name if (call := state.call(declined.call_id)) is not None else "",
+        )
+        for step, declined in state.deferred.items()
+        if step in in_flight
     ]
 
 
@@ -44,9 +82,9 @@ def _head(call: Call) -> str:
     return call.item["perdure_blob"]["head"] if is_reference(call.item) else ""
 
 
-def status_of(state: LoopState, ignored: list[str]) -> StatusView:
+def status_of(state: LoopState, ignored: list[str], settings: RunSettings) -> StatusView:
     """What the run does, and why."""
-    phase, why = _phase(state)
+    phase, why = phase_of(state)
     root = state.root
     return StatusView(
         agent=root.agent or state.agent_name,
@@ -58,7 +96,11 @@ def status_of(state: LoopState, ignored: list[str]) -> StatusView:
         usage=Tokens.of(state.usage),
         calls=_calls(state),
         approvals=approvals_of(state),
-        decided={call_id: _told(decision) for call_id, decision in state.decided.items()},
+        decided={call_id: told(decision) for call_id, decision in state.decided.items()},
+        declined=_declined_of(state),
+        unknown=unknown_of(state),
+        resolved={call_id: told_outcome(said) for call_id, said in state.resolved.items()},
+        effects=dict(state.effects),
         unknown_outcomes=list(state.unknown_outcomes),
         guardrails=[guardrail_view(each) for each in root.guardrails],
         input_is_text=root.input_is_text,
@@ -67,31 +109,99 @@ def status_of(state: LoopState, ignored: list[str]) -> StatusView:
         kept=None if root.kept is None else kept_view(root.kept),
         omits_reasoning_ids=root.rules.omit_reasoning_ids,
         context=state.context,
-        warnings=list(state.warnings),
+        inputs=input_views(root),
+        settings=settings.chosen,
+        paused=_hold(state.steering.paused),
+        interrupted=_hold(state.steering.interrupted),
+        warnings=[*state.warnings, *filter(None, [unsaid(state)])],
         ignored=list(ignored),
+        thread=None if state.thread is None else thread_view(state, state.thread),
     )
 
 
-def _phase(state: LoopState) -> tuple[str, str]:
+def _hold(hold: Hold | None) -> HoldView | None:
+    return None if hold is None else HoldView(by=hold.by, reason=hold.reason, since=time_of(hold.at))
+
+
+def held_by(hold: Hold) -> str:
+    """Who holds the run up, since when and why, in words that follow its verb."""
+    by = f" by {hold.by}" if hold.by else ""
+    return f"{by} at {time_of(hold.at)}{f': {hold.reason}' if hold.reason else ''}"
+
+
+def _held(state: LoopState) -> tuple[str, str]:
+    """What a run is that somebody holds up, and the same in a sentence; nothing of another."""
+    interrupted, paused = state.steering.interrupted, state.steering.paused
+    if interrupted is not None:
+        also = " It is paused, too." if paused is not None else ""
+        text = f"Waits for instructions (send, or resume to go on without): interrupted{held_by(interrupted)}."
+        return "interrupted", f"{text}{also}"
+    if paused is not None:
+        return "paused", f"Waits for somebody who resumes it: paused{held_by(paused)}."
+    return "", ""
+
+
+def phase_of(state: LoopState) -> tuple[str, str]:
+    """What the run does, and the same in a sentence."""
+    held, why_held = _held(state)
+    if state.failure is None and held and not state.in_flight and state.root.stage != "done":
+        calls = _waits_of(state)
+        return calls[0] or held, f"{why_held} {calls[1]}".strip()
+    phase, why = _phase_of(state)
+    if held and phase not in ("failed", "finished"):
+        why = f"{why} Then: {why_held}"
+    return phase, why
+
+
+def _waits_of(state: LoopState) -> tuple[str, str]:
+    """For whose word calls wait, and the same in sentences."""
+    waiting, unknown = _named_all(state.waiting_calls()), _named_all(state.unknown_calls())
+    decision = f"Waits for a decision about {waiting}. " if waiting else ""
+    outcome = f"Waits for somebody who says what became of {unknown}." if unknown else ""
+    phase = "waiting for approval" if waiting else "waiting for an outcome" if unknown else ""
+    return phase, (decision + outcome).strip()
+
+
+def _phase_of(state: LoopState) -> tuple[str, str]:
     if state.failure is not None:
         return "failed", f"{state.failure.type}: {state.failure.message}"
-    if state.root.stage == "done":
-        return "finished", "The run has its result."
-    waiting = ", ".join(f"{call.id} ({call.name})" for call in state.waiting_calls())
-    if waiting and not state.in_flight:
-        return "waiting for approval", f"Waits for a decision about {waiting}."
+    if state.root.stage in ("done", "listening"):
+        return _between(state)
+    phase, why = _waits_of(state)
+    if phase and not state.in_flight:
+        return phase, why
+    waiting = _named_all(state.waiting_calls())
     if state.snapshot is None:
         return "starting", f"A worker takes the snapshot of agent {state.agent_name!r}."
-    running = ", ".join(sorted(state.in_flight)) or "its next workflow task"
+    running = f"Runs {', '.join(sorted(state.in_flight)) or 'its next workflow task'}."
+    if (declined := _declined_of(state)) and len(declined) == len(state.in_flight):
+        running = f"Waits for a worker: {declined[0].reason}"
     also = f" Also waits for a decision about {waiting}." if waiting else ""
     if state.root.stage == "asking" and not waiting:
         name = state.definition(state.root).name
         return "calling model", f"Turn {state.root.turn + 1}: waits for the model of {name}."
-    return _PHASES.get(state.root.stage, "running tools"), f"Runs {running}.{also}"
+    return _PHASES.get(state.root.stage, "running tools"), f"{running}{also}"
+
+
+def _between(state: LoopState) -> tuple[str, str]:
+    """What a run does that has nothing more to do, for now or for ever."""
+    if state.thread is None:
+        stopped = state.root.final is None
+        return "finished", "The run was stopped between two turns." if stopped else "The run has its result."
+    if state.root.stage == "done":
+        return "finished", "The thread was closed."
+    return "waiting for a message", words_of(state.thread)
+
+
+def _named_all(calls: list[Call]) -> str:
+    return ", ".join(f"{call.id} ({call.name})" for call in calls)
 
 
 _PHASES = {
+    "remembering": "reading its session",
+    "saving": "writing to its session",
     "screening": "checking guardrails",
+    "admitting": "checking guardrails",
     "holding": "checking guardrails",
     "reviewing": "checking guardrails",
     "starting": "running hooks",
@@ -136,95 +246,21 @@ def _call(frame: Frame, call: Call) -> CallView:
     )
 
 
-def _told(decision: Decision) -> str:
+def told(decision: Decision) -> str:
+    """A decision in a line."""
     verb = "approved" if decision.approve else "rejected"
     by = f" by {decision.by}" if decision.by else ""
-    reason = f": {_short(decision.reason, _SHOWN_CHARACTERS)}" if decision.reason else ""
-    return f"{verb}{by} at {_time(decision.at)}{reason}"
+    reason = f": {short(decision.reason, SHOWN_CHARACTERS)}" if decision.reason else ""
+    return f"{verb}{by} at {time_of(decision.at)}{reason}"
 
 
-def timer_summary(state: LoopState, call_id: str) -> str:
-    """The line of an approval's timer in the timeline."""
-    call = state.call(call_id)
-    return f"approval {call_id}: {call.name}" if call else f"approval {call_id}"
+def told_outcome(said: Resolution) -> str:
+    """What was said of an outcome, in a line."""
+    by = f" says {said.by}" if said.by else ""
+    result = f": {short(said.result, SHOWN_CHARACTERS)}" if said.result else ""
+    return f"{said.outcome.replace('_', ' ')},{by} at {time_of(said.at)}{result}"
 
 
-def details_of(state: LoopState, ignored: list[str]) -> str:
-    """The run's current details in Markdown."""
-    status = status_of(state, ignored)
-    used = status.usage
-    limit = f" of {status.max_turns}" if status.max_turns is not None else ""
-    lines = [
-        f"**{_safe(status.agent)}** · {status.phase} · turn {status.turn}{limit} · {used.requests} requests, "
-        f"{used.input} tokens in, {used.output} out",
-        "",
-        _safe(status.why),
-    ]
-    for approval in status.approvals[:_APPROVALS_SHOWN]:
-        lines += ["", *_approval_lines(approval)]
-    said = _last_message(state)
-    lines += ["", "Last message:", "", _quoted(said)] if said else []
-    for title, values in (
-        ("Decided", [f"{call_id} {told}" for call_id, told in status.decided.items()][-10:]),
-        ("Outcome unknown, look before repeating", status.unknown_outcomes),
-        ("Warnings", status.warnings),
-        ("Messages that changed nothing", status.ignored),
-    ):
-        lines += ["", f"{title}:", "", *(f"- {_safe(value)}" for value in values)] if values else []
-    return "\n".join(lines)
-
-
-def _approval_lines(approval: ApprovalView) -> list[str]:
-    message = json.dumps({"call_id": approval.call_id, "by": "your name", "digest": approval.digest})
-    return [
-        f"### Waits for a decision: {_safe(approval.tool)} ({approval.call_id})",
-        "",
-        f"since {approval.since}, until {approval.expires}; arguments:",
-        "",
-        _fenced(_short(approval.arguments, _ARGUMENT_CHARACTERS)),
-        "",
-        "To approve, send the signal `approve` (or `reject`, with a `reason` if you like) with this input:",
-        "",
-        _fenced(message),
-    ]
-
-
-def _last_message(state: LoopState) -> str:
-    for entry in reversed(state.root.record.entries[-20:]):
-        if entry.kind not in ("input", "answer") or b'"content"' not in entry.data:
-            continue  # most entries; parsing them would cost more than the rest of the page
-        item: dict[str, Any] = json.loads(entry.data)
-        if item.get("type", "message") == "message" and not is_reference(item):
-            content = item.get("content")
-            text = content if isinstance(content, str) else message_text(item) or _input_text(content)
-            if text:
-                return text
-    return ""
-
-
-def _input_text(content: Any) -> str:
-    parts = cast("list[Any]", content) if isinstance(content, list) else []
-    texts = [cast("dict[str, Any]", part).get("text") for part in parts if isinstance(part, dict)]
-    return "".join(text for text in texts if isinstance(text, str))
-
-
-def _fenced(text: str) -> str:
-    return f"```json\n{text.replace('```', '` ` `')}\n```"
-
-
-def _quoted(text: str) -> str:
-    return "\n".join(f"> {_safe(line)}" for line in _short(text, _SHOWN_CHARACTERS).splitlines())
-
-
-def _short(text: str, characters: int) -> str:
-    return text if len(text) <= characters else f"{text[:characters]}… ({len(text)} characters)"
-
-
-def _safe(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    escaped = "".join(f"\\{character}" if character in "\\`*_[]<>#|" else character for character in text)
-    return escaped.replace("\n", " ")
-
-
-def _time(seconds: float) -> str:
+def time_of(seconds: float) -> str:
+    """A moment as ISO 8601, UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

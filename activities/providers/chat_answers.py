@@ -9,29 +9,32 @@ from perdure.model import ModelAnswer
 from perdure.usage import Usage
 
 from .chat_messages import REASONING_FIELD
-from .failures import UnusableAnswer
+from .failures import HollowAnswer, UnusableAnswer
 from .openai_answers import as_object, count, counted, json_object, objects
 
-_NO_ID = "__fake_id__"  # this API gives items no ids; the Agents SDK's own placeholder, which is never sent
+NO_ID = "__fake_id__"  # this API gives items no ids; the Agents SDK's own placeholder, which is never sent
 _WITHHELD = "Response withheld by the provider's content filter."
 _CUT = {
     "length": "it was cut at the limit of tokens. Raise max_tokens in the agent's model settings, or ask for less.",
+    "model_length": "it was cut at the model's own limit. Shorten the conversation.",  # Mistral's word
     "content_filter": "the provider's content filter cut it off.",
 }
+_BROKEN_OFF = ("error", "insufficient_system_resource")  # Mistral's and OpenRouter's, DeepSeek's
 
 
 def read_completion(content: bytes, request_id: str | None, model: str, *, keep_raw_usage: bool = False) -> ModelAnswer:
     """Reads an answer's body.
 
     Raises:
-        UnusableAnswer: The body is no answer; another may be.
+        UnusableAnswer: The body is no answer, or the provider broke it off; another may be whole.
+        HollowAnswer: The answer has no choices, or a call that cannot be made.
         ModelBehaviorError: The answer is not whole, or holds what has no form among the items of a run.
     """
     fields = json_object(content)
     choice = next(iter(objects(fields.get("choices"))), as_object(None))
     message = as_object(choice.get("message"))
     if not message:
-        raise UnusableAnswer(f"The model provider's answer has no choices: {content[:200]!r}.")
+        raise HollowAnswer(f"The model provider's answer has no choices: {content[:200]!r}.")
     _check_whole(choice, message)
     origin: dict[str, Any] = {"model": model}
     if fields.get("id"):
@@ -40,7 +43,15 @@ def read_completion(content: bytes, request_id: str | None, model: str, *, keep_
     items = [*_thoughts(message, origin), *said, *(_call(call, origin) for call in objects(message.get("tool_calls")))]
     reported = as_object(fields.get("usage"))
     raw_usage = (reported or None) if keep_raw_usage else None
-    return ModelAnswer(items=items, usage=_usage(reported), request_id=request_id, raw_usage=raw_usage)
+    named, reason = fields.get("model"), choice.get("finish_reason")
+    return ModelAnswer(
+        items=items,
+        usage=_usage(reported),
+        request_id=request_id,
+        raw_usage=raw_usage,
+        model=named if isinstance(named, str) else None,
+        finish_reason=reason if isinstance(reason, str) else None,
+    )
 
 
 def _check_whole(choice: dict[str, Any], message: dict[str, Any]) -> None:
@@ -48,6 +59,8 @@ def _check_whole(choice: dict[str, Any], message: dict[str, Any]) -> None:
     said = any(message.get(name) for name in ("content", "refusal", "tool_calls"))
     if reason == "content_filter" and not said:
         message["refusal"] = _WITHHELD
+    elif reason in _BROKEN_OFF:
+        raise UnusableAnswer(f"The model provider broke its answer off (finish_reason {reason!r}).")
     elif reason in _CUT:
         raise ModelBehaviorError(f"The model's answer is incomplete: {_CUT[reason]}")
     if message.get("audio"):
@@ -65,7 +78,7 @@ def _message(message: dict[str, Any], origin: dict[str, Any], choice: dict[str, 
         content.append({"type": "refusal", "refusal": message["refusal"]})
     if not content:
         return []
-    fixed = {"id": _NO_ID, "role": "assistant", "type": "message", "status": "completed"}
+    fixed = {"id": NO_ID, "role": "assistant", "type": "message", "status": "completed"}
     return [{**fixed, "content": content, "provider_data": origin}]
 
 
@@ -73,7 +86,7 @@ def _thoughts(message: dict[str, Any], origin: dict[str, Any]) -> list[dict[str,
     """What the model thought, in whichever of the fields its server uses for that."""
     summary, text = message.get("reasoning_content"), message.get("reasoning")
     blocks = objects(message.get("thinking_blocks"))
-    item: dict[str, Any] = {"id": _NO_ID, "type": "reasoning", "summary": [], "provider_data": dict(origin)}
+    item: dict[str, Any] = {"id": NO_ID, "type": "reasoning", "summary": [], "provider_data": dict(origin)}
     if summary:
         item["summary"] = [{"type": "summary_text", "text": summary}]
     if blocks:
@@ -97,8 +110,8 @@ def _call(call: dict[str, Any], origin: dict[str, Any]) -> dict[str, Any]:
     data = {**origin, "thought_signature": signature} if signature else origin
     named = {"call_id": call.get("id"), "name": function.get("name"), "arguments": function.get("arguments") or ""}
     if not isinstance(named["call_id"], str) or not isinstance(named["name"], str):
-        raise UnusableAnswer(f"The model's answer holds a call without an id or a name: {call!r:.200}.")
-    return {"id": _NO_ID, "type": "function_call", **named, "provider_data": data}
+        raise HollowAnswer(f"The model's answer holds a call without an id or a name: {call!r:.200}.")
+    return {"id": NO_ID, "type": "function_call", **named, "provider_data": data}
 
 
 def _citation(annotation: dict[str, Any]) -> dict[str, Any] | None:

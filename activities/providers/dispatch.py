@@ -18,6 +18,7 @@ from perdure.models.multi_provider import MultiProvider
 from perdure.run_config import RunConfig
 from perdure.served import AgentNotServed, ServedAgents
 
+from .streamed_answers import whole_answer
 from .wiring import Wires, is_wired
 
 _KEPT_PROVIDERS = 16  # each may hold connections, and workers meet few kinds
@@ -34,6 +35,7 @@ class LiveParts:
         handoffs: To whom the agent may hand over, likewise.
         output_schema: The form of the answer, unless that is text.
         settings: The settings with the program's own objects, for a model of the user's own.
+        tracing: Whether the call is traced, as a model of the user's own is told.
     """
 
     agent: Agent[Any]
@@ -42,6 +44,7 @@ class LiveParts:
     handoffs: list[Any] = field(default_factory=list[Any])
     output_schema: Any | None = None
     settings: ModelSettings | None = None
+    tracing: ModelTracing = ModelTracing.DISABLED
 
 
 class Providers:
@@ -94,7 +97,8 @@ class Providers:
         model = None if live is None else live.agent.model if live.config.model is None else live.config.model
         if not isinstance(model, Model):
             raise AgentNotServed(
-                f"Agent {definition.name!r} of this worker has no model object, as the run's agent had."
+                f"Agent {definition.name!r} of this worker has no model object, as the run's agent had; "
+                "deploy one that has it."
             )
         return model
 
@@ -137,18 +141,23 @@ async def _in_time(answer: Coroutine[Any, Any, ModelAnswer], seconds: float | No
 
 
 async def _ask(model: Model, live: LiveParts, request: ModelRequest) -> ModelAnswer:
-    response = await model.get_response(
+    asked: tuple[Any, ...] = (
         request.instructions,
         [json.loads(item) for item in request.input],
         request.settings if live.settings is None else live.settings,
         live.tools,
         live.output_schema,
         live.handoffs,
-        ModelTracing.DISABLED,
-        previous_response_id=request.previous_response_id,
-        conversation_id=request.conversation_id,
-        prompt=request.prompt,
+        live.tracing,
     )
+    kept: dict[str, Any] = {
+        "previous_response_id": request.previous_response_id,
+        "conversation_id": request.conversation_id,
+        "prompt": request.prompt,
+    }
+    if request.publish is not None and type(model).stream_response is not Model.stream_response:
+        return await whole_answer(model.stream_response(*asked, **kept), request.publish)
+    response = await model.get_response(*asked, **kept)
     return ModelAnswer(
         items=response.to_input_items(),
         usage=response.usage,

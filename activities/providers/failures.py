@@ -58,6 +58,10 @@ class UnusableAnswer(ModelBehaviorError):
     """An answer that nothing can be made of, where asking again may bring a better one."""
 
 
+class HollowAnswer(UnusableAnswer):
+    """A whole answer without what makes it one: probably paid for, so it is asked for once more and not ten times."""
+
+
 @dataclass(frozen=True)
 class ProviderFailure:
     """What went wrong at a provider, as plain data.

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import json
 import os
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from perdure.models.litellm import LitellmModel
 
 from .openai_answers import read_answer
 from .openai_responses import request_body
+from .streamed_answers import whole_answer
 
 _ENVIRONMENT_SWITCH = "LITELLM_LOCAL_MODEL_COST_MAP"  # else it fetches a price list from the web when imported
 _MISSING = 'A model of litellm needs its package in the worker: pip install "perdure[litellm]".'
@@ -38,9 +40,10 @@ class Litellm:
         """
         litellm = await self._imported()
         response = await litellm.aresponses(**_arguments(model, request))
-        body: dict[str, Any] = response.model_dump(mode="json", exclude_none=True)
         keep = bool(request.settings.preserve_raw_usage)
-        return read_answer(canonical(body), None, keep_raw_usage=keep)
+        if request.publish is not None and hasattr(response, "__aiter__"):
+            return await whole_answer(_events(response), request.publish, keep_raw_usage=keep)
+        return read_answer(canonical(_json(response)), None, keep_raw_usage=keep)
 
     async def _imported(self) -> Any:
         async with self._importing:
@@ -54,6 +57,16 @@ class Litellm:
                 self._litellm.telemetry = False
                 self._litellm.suppress_debug_info = True  # it would print
             return self._litellm
+
+
+async def _events(stream: Any) -> AsyncGenerator[dict[str, Any]]:
+    """The events of a stream as JSON; litellm tells every maker's as those of the Responses API."""
+    async for event in stream:
+        yield _json(event)
+
+
+def _json(value: Any) -> dict[str, Any]:
+    return value.model_dump(mode="json", exclude_none=True)
 
 
 def _arguments(model: LitellmModel, request: ModelRequest) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from perdure.errors import ModelBehaviorError
 from perdure.model import ModelAnswer
 from perdure.usage import Usage
 
-from .failures import RETRYABLE_CODES, UnusableAnswer
+from .failures import RETRYABLE_CODES, HollowAnswer, UnusableAnswer
 
 _UNFINISHED = {
     "max_output_tokens": "Raise max_tokens in the agent's model settings, or ask for less.",
@@ -22,21 +22,27 @@ def read_answer(content: bytes, request_id: str | None, *, keep_raw_usage: bool 
 
     Raises:
         UnusableAnswer: The body is no answer, or the provider failed in a way that may pass.
+        HollowAnswer: The answer lacks its list of items.
         ModelBehaviorError: The answer failed or is incomplete, and would be again.
     """
     fields = json_object(content)
     _check_status(fields)
     output: Any = fields.get("output")
     if not isinstance(output, list) or not all(isinstance(item, dict) for item in cast("list[Any]", output)):
-        raise UnusableAnswer(f"The model provider's answer has no list of output items: {content[:200]!r}.")
+        raise HollowAnswer(f"The model provider's answer has no list of output items: {content[:200]!r}.")
     response_id = fields.get("id")
     return ModelAnswer(
         items=cast("list[dict[str, Any]]", output),
         usage=_usage(fields.get("usage")),
-        response_id=response_id if isinstance(response_id, str) else None,
+        response_id=_text_or_none(response_id),
         request_id=request_id,
         raw_usage=as_object(fields.get("usage")) or None if keep_raw_usage else None,
+        model=_text_or_none(fields.get("model")),
     )
+
+
+def _text_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def json_object(content: bytes) -> dict[str, Any]:
@@ -44,7 +50,13 @@ def json_object(content: bytes) -> dict[str, Any]:
 
     Raises:
         UnusableAnswer: It is no JSON object.
+        HollowAnswer: It is a stream of events.
     """
+    if content.startswith((b"data:", b"event:")):
+        raise HollowAnswer(
+            f"The model provider answered with a stream of events, which it was not asked for: {content[:200]!r}. "
+            "Have the server between (OPENAI_BASE_URL) pass whole answers on."
+        )
     try:
         answer: Any = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -10,11 +10,12 @@ from openai import AsyncOpenAI
 
 from perdure.canonical import canonical
 from perdure.errors import UserError
-from perdure.model import ModelAnswer, ModelRequest
+from perdure.model import ModelAnswer, ModelRequest, Publish
 from perdure.model_settings import MCPToolChoice, ModelSettings
 
 from .chat_answers import read_completion
 from .chat_messages import chat_messages
+from .chat_streams import whole_completion
 from .openai_client import OpenAIConnection
 from .request_parts import with_extras
 
@@ -58,11 +59,25 @@ class OpenAIChat:
             openai.OpenAIError: The provider refused, or could not be reached.
         """
         request = await self._connection.known_there(request)
-        body = completion_body(request, official=await self._connection.is_official(), strict=self._strict)
+        official = await self._connection.is_official()
+        body = completion_body(request, official=official, strict=self._strict)
         settings = cast("ModelSettings", request.settings)
-        content, request_id = await self._connection.post("/chat/completions", canonical(body), settings)
         keep = bool(settings.preserve_raw_usage)
+        if request.publish is not None:
+            body |= _stream_fields(settings, official=official)
+            return await self._streamed(canonical(body), request, request.publish, keep_raw_usage=keep)
+        content, request_id = await self._connection.post("/chat/completions", canonical(body), settings)
         return read_completion(content, request_id, request.model or "", keep_raw_usage=keep)
+
+    async def _streamed(
+        self, body: bytes, request: ModelRequest, publish: Publish, *, keep_raw_usage: bool
+    ) -> ModelAnswer:
+        model = request.model or ""
+        async with self._connection.stream("/chat/completions", body, request.settings) as answer:
+            if not answer.is_stream:
+                return read_completion(await answer.whole(), answer.request_id, model, keep_raw_usage=keep_raw_usage)
+            told = (answer.chunks, publish, answer.request_id, model)
+            return await whole_completion(*told, keep_raw_usage=keep_raw_usage)
 
     async def close(self) -> None:
         """Closes the connections; a client that was given stays open."""
@@ -100,6 +115,14 @@ def completion_body(request: ModelRequest, *, official: bool = False, strict: bo
         system = [{"role": "system", "content": request.instructions}] if request.instructions else []
         body["messages"] = system + chat_messages(items, model, strict=strict)
     return body
+
+
+def _stream_fields(settings: ModelSettings, *, official: bool) -> dict[str, Any]:
+    """What asks for a stream; the tokens that it used are told at its end where they are asked for."""
+    asked = settings.include_usage
+    if asked is None:
+        asked = True if official else None
+    return {"stream": True} | ({} if asked is None else {"stream_options": {"include_usage": asked}})
 
 
 def _refuse_state(request: ModelRequest) -> None:

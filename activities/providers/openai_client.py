@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
-from openai import AsyncAPIResponse, AsyncOpenAI, Timeout
+from openai import APIConnectionError, APITimeoutError, AsyncAPIResponse, AsyncOpenAI, AsyncStream, Timeout
 
 from perdure.errors import UserError
 from perdure.model import ModelRequest
@@ -18,7 +20,30 @@ READ_TIMEOUT_SECONDS = 600.0  # a reasoning model may be silent for minutes; the
 
 # What the openai client reads when it is made.
 _ENVIRONMENT = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+_RAW = "X-Stainless-Raw-Response"  # asks the openai client for the response itself; part of what it sends, too
 _OFFICIAL_HOST = "api.openai.com"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedBody:
+    """An answer whose body comes bit by bit."""
+
+    response: AsyncAPIResponse[bytes]
+    chunks: AsyncIterator[bytes]
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of the request."""
+        return self.response.headers.get("x-request-id")
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the server streams, as it was asked to: some answer as a whole all the same."""
+        return "application/json" not in str(self.response.headers.get("content-type", "")).lower()
+
+    async def whole(self) -> bytes:
+        """All of the body."""
+        return b"".join([chunk async for chunk in self.chunks])
 
 
 class OpenAIConnection:
@@ -46,6 +71,35 @@ class OpenAIConnection:
         client = await self.client()
         response = await client.post(path, cast_to=AsyncAPIResponse[bytes], content=body, options=_options(settings))
         return await response.read(), response.headers.get("x-request-id")
+
+    @asynccontextmanager
+    async def stream(self, path: str, body: bytes, settings: ModelSettings) -> AsyncGenerator[StreamedBody]:
+        """The answer, whose body comes meanwhile.
+
+        Raises:
+            UserError: No key is set.
+            openai.OpenAIError: The provider refused, could not be reached, or was lost before the body's end.
+        """
+        client = await self.client()
+        options = _options(settings)
+        options["headers"][_RAW] = "stream"
+        response = await client.post(
+            path,
+            cast_to=AsyncAPIResponse[bytes],
+            content=body,
+            options=options,
+            stream=True,
+            stream_cls=AsyncStream[Any],
+        )
+        answer: Any = response  # as it is, because of that header
+        streamed = StreamedBody(answer, answer.iter_bytes())
+        try:
+            yield streamed
+        except Exception as error:
+            raise _as_of_whole_answers(error, answer.http_request) from error
+        finally:
+            await answer.close()
+            await _end(streamed.chunks)
 
     async def client(self) -> AsyncOpenAI:
         """The client that the next request is made with."""
@@ -84,6 +138,21 @@ def _client_from_environment() -> AsyncOpenAI:
     timeout = Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS)
     # The client insists on a key; servers that need none take any.
     return AsyncOpenAI(api_key=key or "not-needed", max_retries=0, timeout=timeout)
+
+
+def _as_of_whole_answers(error: Exception, request: Any) -> Exception:
+    """A transport error inside a body as the openai client tells it of whole answers."""
+    names = {base.__name__ for base in type(error).__mro__}
+    if "TimeoutException" in names:
+        return APITimeoutError(request=request)
+    return APIConnectionError(request=request) if names & {"TransportError", "DecodingError"} else error
+
+
+async def _end(chunks: AsyncIterator[bytes]) -> None:
+    """Ends the iteration of a closed body here: left to the garbage collection, it would end on any thread."""
+    with suppress(Exception):
+        async for _ in chunks:
+            pass
 
 
 def _options(settings: ModelSettings) -> Any:

@@ -14,13 +14,14 @@ from typing import Any, cast
 from openai import AsyncOpenAI
 
 from perdure.canonical import canonical
-from perdure.model import ModelAnswer, ModelRequest
+from perdure.model import ModelAnswer, ModelRequest, Publish
 from perdure.model_settings import MCPToolChoice, ModelSettings, ToolChoice
 
 from .openai_answers import read_answer
 from .openai_client import OpenAIConnection
 from .request_parts import with_extras
 from .stored_conversations import adopt
+from .streamed_answers import responses_events, whole_answer
 
 # Settings and the body's names for them. The API has no frequency_penalty, presence_penalty and include_usage.
 _BODY_NAMES = {
@@ -77,8 +78,20 @@ class OpenAIResponses:
             if adopted is not None:
                 return adopted
         request = await self._connection.known_there(request)
-        content, request_id = await self._connection.post("/responses", request_body(request), _settings(request))
-        return read_answer(content, request_id, keep_raw_usage=bool(_settings(request).preserve_raw_usage))
+        body, keep = request_body(request), bool(_settings(request).preserve_raw_usage)
+        if request.publish is not None:
+            return await self._streamed(body, _settings(request), request.publish, keep_raw_usage=keep)
+        content, request_id = await self._connection.post("/responses", body, _settings(request))
+        return read_answer(content, request_id, keep_raw_usage=keep)
+
+    async def _streamed(
+        self, body: bytes, settings: ModelSettings, publish: Publish, *, keep_raw_usage: bool
+    ) -> ModelAnswer:
+        async with self._connection.stream("/responses", body, settings) as answer:
+            if not answer.is_stream:
+                return read_answer(await answer.whole(), answer.request_id, keep_raw_usage=keep_raw_usage)
+            events = responses_events(answer.chunks)
+            return await whole_answer(events, publish, answer.request_id, keep_raw_usage=keep_raw_usage)
 
     async def close(self) -> None:
         """Closes the connections; a client that was given stays open."""
@@ -94,6 +107,8 @@ def request_body(request: ModelRequest) -> bytes:
     body = with_extras(_body_without_input(request), _settings(request), "input")
     if request.prompt_cache_key is not None:
         body.setdefault("prompt_cache_key", request.prompt_cache_key)
+    if request.publish is not None:
+        body["stream"] = True
     if "input" in body:  # through extra_body, which overrides everything
         return canonical(body)
     return b'%b,"input":[%b]}' % (canonical(body)[:-1], b",".join(_sendable(request)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -21,7 +22,15 @@ from perdure.retry import (
 )
 from perdure.retry_policies import decide
 
-from .failures import MAX_RETRY_AFTER_SECONDS, ProviderFailure, classify, error_code, error_headers, request_id_of
+from .failures import (
+    MAX_RETRY_AFTER_SECONDS,
+    HollowAnswer,
+    ProviderFailure,
+    classify,
+    error_code,
+    error_headers,
+    request_id_of,
+)
 from .wiring import is_wired
 
 _TIMEOUTS = ("APITimeoutError", "TimeoutException", "ReadTimeout", "Timeout")
@@ -37,6 +46,8 @@ class FailedCall:
         model: The model's object, if it has advice to give.
         previous_response_id: As the request had it.
         conversation_id: As the request had it.
+        hollow_before: Whether an earlier attempt got a hollow answer.
+        stream: Whether the answer was asked for as a stream.
     """
 
     error: BaseException
@@ -44,6 +55,8 @@ class FailedCall:
     model: Model | None = None
     previous_response_id: str | None = None
     conversation_id: str | None = None
+    hollow_before: bool = False
+    stream: bool = False
 
     @property
     def is_stateful(self) -> bool:
@@ -73,10 +86,10 @@ class RetryVerdict:
 async def judge_retry(call: FailedCall, retry: ModelRetrySettings | None) -> RetryVerdict:
     """Judges a failed call by the live settings of its agent and run.
 
-    Without a policy a failure that may pass is repeated, but for a request that the provider may have taken into a
-    conversation, of a model that cannot look there. A policy's yes is overruled where the user cancelled, where
-    the model vetoes, and where the provider keeps the conversation and may have accepted the request, unless the
-    model says that repeating is safe or the policy approves it all the same.
+    Without a policy a failure that may pass is repeated, but for a second hollow answer, and for a request that the
+    provider may have taken into a conversation, of a model that cannot look there. A policy's yes is overruled where
+    the user cancelled, where the model vetoes, and where the provider keeps the conversation and may have accepted the
+    request, unless the model says that repeating is safe or the policy approves it all the same.
     """
     failure = classify(call.error, datetime.now(UTC))
     if retry is None:
@@ -91,7 +104,7 @@ async def judge_retry(call: FailedCall, retry: ModelRetrySettings | None) -> Ret
         error=call.error,
         attempt=call.attempt,
         max_retries=limit,
-        stream=False,
+        stream=call.stream,
         normalized=normalized(call.error, failure, advised),
         provider_advice=advised,
         previous_response_id=call.previous_response_id,
@@ -105,10 +118,19 @@ async def judge_retry(call: FailedCall, retry: ModelRetrySettings | None) -> Ret
     if not decision.retry or refused or (unsafe and not approved):
         return RetryVerdict(False, None, failure)
     delay = context.normalized.retry_after if decision.delay is None else decision.delay
-    return RetryVerdict(True, None if delay is None else min(max(delay, 0.0), MAX_RETRY_AFTER_SECONDS), failure)
+    return RetryVerdict(True, _bounded(delay), failure)
+
+
+def _bounded(seconds: float | None) -> float | None:
+    """A wait that user code names, as Temporal takes it; of none that is no number the backoff decides."""
+    if seconds is None or math.isnan(seconds):
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
 async def _without_policy(call: FailedCall, failure: ProviderFailure) -> RetryVerdict:
+    if call.hollow_before and isinstance(call.error, HollowAnswer):
+        return RetryVerdict(False, None, failure)
     if failure.retryable and call.is_blind and not _was_refused(failure):
         advised = await _advice(call, call.error) if isinstance(call.error, Exception) else None
         if advised is None or advised.replay_safety != "safe":
@@ -176,7 +198,7 @@ def _question(call: FailedCall, error: Exception) -> ModelRetryAdviceRequest:
     return ModelRetryAdviceRequest(
         error=error,
         attempt=call.attempt,
-        stream=False,
+        stream=call.stream,
         previous_response_id=call.previous_response_id,
         conversation_id=call.conversation_id,
     )

@@ -1,8 +1,8 @@
 """`perdure demo`: real conversations, played again with real tools on a real database, a worker killed in the middle.
 
 The customer and the model say what they said when they were recorded, the model over HTTP as a provider would. All
-else is done anew: each message is a run on Temporal, tools read and write a fresh database, approvals are answered by
-signal, and a worker is killed in the middle of a step. Every tool output must then be what was recorded.
+else is done anew: the customer has a thread on Temporal, tools read and write a fresh database, approvals are answered
+by signal, and a worker is killed in the middle of a step. Every tool output must then be what was recorded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Plays a recorded conversation: one run for each message of the customer, each approval answered by signal."""
+"""Plays a recorded conversation: a thread for the customer, a message for each, each approval answered by signal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from temporalio.client import WorkflowHandle
 
-from perdure import AgentsException, Run, Runner, RunResult, ToolApprovalItem, TResponseInputItem, Usage
+from perdure import AgentsException, Run, Runner, RunResult, ToolApprovalItem, Usage
 from perdure.connection import Connection, run_url
 
 from . import store
@@ -44,12 +44,12 @@ class Played:
         killed: The steps in whose middle a worker was killed.
         survived: Those of them that another worker completed.
         problems: What was not as recorded, in sentences; none if all was.
-        url: The last run's page in the Temporal UI.
+        thread: The customer's thread; `url`: its page in the Temporal UI.
     """
 
     conversation: Conversation
-    run_prefix: str
-    runs: int = 0
+    thread: str
+    messages: int = 0
     turns: int = 0
     approvals: int = 0
     usage: Usage = field(default_factory=Usage)
@@ -90,7 +90,7 @@ async def play(conversation: Conversation, stage: Stage, teller: Teller) -> Play
     """Play one conversation on a fresh database and compare it with its recording."""
     store.build(stage.database, stage.data_dir)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", conversation.id)[:80]
-    player = _Player(stage, teller, Played(conversation, f"airline-{name}-{stage.stamp}-"))
+    player = _Player(stage, teller, Played(conversation, f"airline-{name}-{stage.stamp}"))
     await player.play()
     played = player.played
     played.changes = store.changes(stage.database, stage.data_dir)
@@ -110,41 +110,46 @@ class _Player:
         self.played = played
 
     async def play(self) -> None:
-        """Say what the customer said, message after message, until the end or an error."""
-        said: list[TResponseInputItem] = []
+        """Say what the customer said, message after message, until the end or an error; then close the thread."""
+        await self._talk()
+        if self.played.messages:
+            thread = await Runner.thread(self.played.thread)
+            await self._measure(self._stage.connection.client.get_workflow_handle(thread.id))
+            await thread.close()
+
+    async def _talk(self) -> None:
         for number, turn in enumerate(self._conversation.turns, start=1):
             self._teller.customer(turn.user)
             if turn.ends_conversation:
                 return
-            said.append({"role": "user", "content": turn.user})
             if number - 1 == self._thinking_turn and not self.played.killed:
                 self._stage.model.think_after(len(turn.steps) - 1)
-            result = await self._answer(f"{self.played.run_prefix}{number}", said)
+            result = await self._answer(number, turn.user)
             if result is None:
                 return
             if result.final_output != turn.steps[-1].text:
                 self.played.problems.append(f"message {number} was answered otherwise than recorded")
-            said = result.to_input_list()
 
-    async def _answer(self, run_id: str, said: list[TResponseInputItem]) -> RunResult | None:
-        """One run, from the customer's message to the agent's answer; None if it fails."""
-        queue = self._stage.workers.queue
-        run = await Runner.start(airline.name, said, run_id=run_id, task_queue=queue, max_turns=None)
-        self.played.runs += 1
-        self.played.url = run_url(self._stage.connection, run_id)
-        handle = self._stage.connection.client.get_workflow_handle(run_id)
+    async def _answer(self, number: int, said: str) -> RunResult | None:
+        """What the agent answers to a message of the customer; None if it fails."""
+        queue, thread = self._stage.workers.queue, self.played.thread
+        run = await Runner.start(
+            airline.name, said, thread=thread, message_id=str(number), task_queue=queue, max_turns=None
+        )
+        self.played.messages += 1
+        self.played.url = run_url(self._stage.connection, run.id)
+        handle = self._stage.connection.client.get_workflow_handle(run.id)
         company = [self._stage.workers.watch(), self._kill_when_the_model_thinks(handle)]
         try:
             result = await _beside(self._finish(run, handle), company)
         except AgentsException as error:
-            self.played.problems.append(f"run {run_id} failed: {type(error).__name__}: {error}")
+            self.played.problems.append(f"message {number} failed: {type(error).__name__}: {error}")
             result = None
         else:
             self.played.turns += len(result.raw_responses)
             self.played.usage.add(result.context_wrapper.usage)
         finally:
             self._stage.model.go_on()
-        await self._measure(handle)
         return result
 
     async def _finish(self, run: Run, handle: WorkflowHandle[Any, Any]) -> RunResult:
@@ -228,7 +233,7 @@ class _Player:
         self.played.history_events += description.history_length
         self.played.history_bytes += description.raw_description.workflow_execution_info.history_size_bytes
         completed = await completed_attempts(handle)
-        for step in [each for each in self.played.killed if each.run_id == handle.id]:
+        for step in list(self.played.killed):
             attempt = completed.get(step.activity_id, 0)
             if attempt > step.attempt:
                 self.played.survived.append(step)

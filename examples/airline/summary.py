@@ -45,7 +45,7 @@ def as_json(played: Played, connection: Connection) -> str:
         "history_bytes": played.history_bytes,
         "changes": played.changes,
         "equal": played.equal,
-        "ui": runs_url(connection, f'WorkflowId STARTS_WITH "{played.run_prefix}"'),
+        "ui": runs_url(connection, _listed(played)),
     }
     return json.dumps(line)
 
@@ -57,16 +57,17 @@ def tell(played: Played, teller: Teller, connection: Connection) -> None:
     teller.note("database", f"{len(played.changes)} changes" if played.changes else "not changed")
     for change in played.changes:
         teller.note("", f"- {shortened(change)}")
-    teller.note("turns", f"{played.turns} answers of the model in {played.runs} runs, {played.approvals} approvals")
+    teller.note(
+        "turns", f"{played.turns} answers of the model to {played.messages} messages, {played.approvals} approvals"
+    )
     teller.note("tokens", f"{usage.input_tokens:,} in, {usage.output_tokens:,} out (estimates of the recorded model)")
-    teller.note("history", f"{played.history_events:,} events, {played.history_bytes:,} bytes in {played.runs} runs")
+    teller.note("history", f"{played.history_events:,} events, {played.history_bytes:,} bytes in one thread")
     completed = f"{len(played.survived)} of those steps completed by another"
     teller.note("workers", f"{len(played.killed)} killed in the middle of a step, {completed}")
     compared = f"{outputs['outputs_compared']} compared, {outputs['outputs_equal']} equal"
     teller.note("outputs", f"{outputs['outputs_recorded']} of tools recorded, {compared} to the letter")
     if connection.ui_url is not None:
-        teller.line("runs", str(runs_url(connection, f'WorkflowId STARTS_WITH "{played.run_prefix}"')))
-        teller.line("last run", played.url or "none")
+        teller.line("thread", played.url or "none")
 
 
 def tell_line(played: Played, teller: Teller, seconds: float) -> None:
@@ -87,6 +88,10 @@ def runs_url(connection: Connection, query: str) -> str | None:
         return None
     namespace = quote(connection.namespace, safe="")
     return f"{connection.ui_url}/namespaces/{namespace}/workflows?query={quote(query, safe='')}"
+
+
+def _listed(played: Played) -> str:
+    return f'WorkflowId STARTS_WITH "thread/{played.thread}"'
 
 
 def _has_steps(played: Played) -> bool:

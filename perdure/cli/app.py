@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+
+from perdure.cli.groups import AsJson, By, RunId, blobs, chat, server, threads, watch
+from perdure.cli.speaking import cancel, interrupt, pause, resume, send, stop
 
 _EPILOG = """\b
 Exit codes:
@@ -32,19 +36,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-server = typer.Typer(
-    help="Starts, stops and shows the embedded Temporal server of this machine.",
-    rich_markup_mode=None,
-    no_args_is_help=True,
-)
 app.add_typer(server, name="server")
+app.add_typer(blobs, name="blobs")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 CallId = Annotated[str, typer.Argument(metavar="CALL", help="The call, as `perdure approvals` names it.")]
-By = Annotated[str | None, typer.Option("--by", help="Who decides; by default the login name.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many runs at most.")]
 Queue = Annotated[str, typer.Option(help="The task queue where workers serve agents by name.")]
+
+
+class Outcome(StrEnum):
+    """What may have become of a call."""
+
+    HAPPENED = "happened"
+    NOT_HAPPENED = "not-happened"  # the model is told so
+    RETRY = "retry"  # it did not happen, and runs anew
+
+
 QUEUE = "perdure"  # perdure.client.queues.NAMED_QUEUE, which would take temporalio with it
 
 
@@ -159,6 +166,20 @@ def show(
     perform(screen, lambda: show_run(screen, run_id, raw=raw))
 
 
+[app.command()(command) for command in (watch, chat, threads)]
+
+
+@app.command()
+def why(run_id: RunId, as_json: AsJson = False) -> None:
+    """Says in one sentence what a run waits for, and the commands that help."""
+    from perdure.cli.ending import perform
+    from perdure.cli.inspecting import explain_run
+    from perdure.cli.screen import Screen
+
+    screen = Screen(as_json=as_json)
+    perform(screen, lambda: explain_run(screen, run_id))
+
+
 @app.command()
 def approvals(
     run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run; by default all that run.")] = None,
@@ -202,32 +223,40 @@ def reject(
 
 
 @app.command()
-def cancel(run_id: RunId, as_json: AsJson = False) -> None:
-    """Asks a run to stop."""
+def resolve(
+    run_id: RunId,
+    call_id: CallId,
+    outcome: Annotated[Outcome, typer.Argument(help="not-happened: the model is told so; retry: it runs anew.")],
+    *,
+    result: Annotated[str | None, typer.Option(help="What came of it, if it happened.")] = None,
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Says what became of a call of which nobody knows whether it took effect."""
+    from getpass import getuser
+
     from perdure.cli import deciding
     from perdure.cli.ending import perform
     from perdure.cli.screen import Screen
 
     screen = Screen(as_json=as_json)
-    perform(screen, lambda: deciding.cancel(screen, run_id))
+    said = outcome.value.replace("-", "_")
+    perform(screen, lambda: deciding.resolve(screen, run_id, call_id, said, result=result, by=by or getuser()))
 
 
-@server.command()
-def start(as_json: AsJson = False) -> None:
-    """Starts the embedded server, if it does not run."""
-    _server("start", as_json)
+for command in (send, interrupt, pause, resume, stop, cancel):
+    app.command()(command)
 
 
-@server.command()
-def stop(as_json: AsJson = False) -> None:
-    """Stops the embedded server; its runs go on when it is started again."""
-    _server("stop", as_json)
+@app.command()
+def delete(run_id: RunId, as_json: AsJson = False) -> None:
+    """Deletes a run that has ended, with its blobs that no other run needs."""
+    from perdure.cli.blobs import delete_run_of
+    from perdure.cli.ending import perform
+    from perdure.cli.screen import Screen
 
-
-@server.command()
-def status(as_json: AsJson = False) -> None:
-    """Shows whether the embedded server runs; exit code 5 if not."""
-    _server("status", as_json)
+    screen = Screen(as_json=as_json)
+    perform(screen, lambda: delete_run_of(screen, run_id))
 
 
 def _decide(verb: Any, run_id: str, call_id: str, *, by: str | None, as_json: bool, **options: Any) -> None:
@@ -239,10 +268,3 @@ def _decide(verb: Any, run_id: str, call_id: str, *, by: str | None, as_json: bo
 
     screen = Screen(as_json=as_json)
     perform(screen, lambda: decide(screen, verb, run_id, call_id, by=by or getuser(), **options))
-
-
-def _server(verb: str, as_json: bool) -> None:
-    from perdure.cli.embedded_server import COMMANDS
-    from perdure.cli.screen import Screen
-
-    raise typer.Exit(COMMANDS[verb](Screen(as_json=as_json)))

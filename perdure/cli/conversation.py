@@ -10,7 +10,7 @@ from perdure.cli.screen import Line, in_line, plain
 from perdure.contracts.messages import CallView, StatusView
 from perdure.contracts.run import PageEntry
 
-_SHOWN_CHARACTERS = 4000  # of one item; `--raw` shows all
+SHOWN_CHARACTERS = 4000  # of one item; `--raw` shows all
 _STYLES = {"user": "bold cyan", "assistant": "bold green", "call": "yellow", "output": "dim"}
 
 
@@ -32,6 +32,24 @@ def raw_lines(entries: list[PageEntry]) -> list[Line]:
     return [Line(json.dumps(entry.model_dump(mode="json"))) for entry in entries]
 
 
+def item_lines(item: dict[str, Any]) -> list[Line]:
+    """One item of a run's transcript; none of what has nothing to show."""
+    match item.get("type", "message"):
+        case "message":
+            role = str(item.get("role", "assistant"))
+            label = f"{role}, interrupted" if item.get("status") == "incomplete" else role
+            return _labelled(label, _message_text(item), role)
+        case "function_call":
+            return _labelled("call", f"{item.get('name')} {item.get('arguments', '')}", "call")
+        case "function_call_output":
+            return _labelled("output", _output_text(item), "output")
+        case "reasoning":
+            text = _parts_text(item.get("summary"))
+            return _labelled("reasoning", text, "output") if text else []
+        case kind:
+            return _labelled(str(kind), json.dumps(item, ensure_ascii=False), "output")
+
+
 class _Told:
     """Tells entries one by one, and which of the run's own call ids each bears."""
 
@@ -44,9 +62,6 @@ class _Told:
     def entry(self, entry: PageEntry) -> list[Line]:
         item = entry.item
         match item.get("type", "message"):
-            case "message":
-                role = str(item.get("role", "assistant"))
-                return _labelled(role, _message_text(item), role)
             case "function_call" if entry.kind == "answer":
                 return self._call(entry)
             case "function_call" | "function_call_output" if entry.kind in ("handoff", "handed_off"):
@@ -54,12 +69,9 @@ class _Told:
             case "function_call_output" if entry.kind != "input":
                 waiting = self._unanswered[str(item.get("call_id"))]
                 name = f"output {waiting.pop(0)}" if waiting else "output"
-                return _labelled(name, _output_text(item), "output")
-            case "reasoning":
-                text = _parts_text(item.get("summary"))
-                return _labelled("reasoning", text, "output") if text else []
-            case kind:
-                return _labelled(str(kind), json.dumps(item, ensure_ascii=False), "output")
+                return _labelled(name, _output_text(entry.whole or item), "output") + _less(entry)
+            case _:
+                return item_lines(item)
 
     def _call(self, entry: PageEntry) -> list[Line]:
         item = entry.item
@@ -74,6 +86,14 @@ class _Told:
         return lines
 
 
+def _less(entry: PageEntry) -> list[Line]:
+    """How much less of an output the model was shown."""
+    if entry.whole is None:
+        return []
+    shown, whole = (len(_output_text(item).encode()) for item in (entry.item, entry.whole))
+    return [Line(f"  the model was shown {shown} of {whole} bytes", "bold")]
+
+
 def _handoff(entry: PageEntry) -> list[Line]:
     if entry.kind == "handed_off":
         return _labelled("handoff", f"{entry.agent} hands over to {entry.target}", "output")
@@ -81,8 +101,8 @@ def _handoff(entry: PageEntry) -> list[Line]:
 
 
 def _labelled(label: str, text: str, style: str) -> list[Line]:
-    if len(text) > _SHOWN_CHARACTERS:
-        text = f"{text[:_SHOWN_CHARACTERS]}… ({len(text)} characters in all; --raw shows them)"
+    if len(text) > SHOWN_CHARACTERS:
+        text = f"{text[:SHOWN_CHARACTERS]}… ({len(text)} characters in all; --raw shows them)"
     first, *rest = plain(text).split("\n")
     name = _STYLES.get(style, "")
     return [Line(f"{in_line(label)}: {first}", name), *(Line(f"  {line}") for line in rest)]

@@ -1,14 +1,13 @@
-"""Says something to a run: approve, reject, cancel."""
+"""Says something about a run's calls: approve, reject, resolve."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from perdure.cli.attendance import make_sure_it_answers
 from perdure.cli.ending import CommandFailed, ExitCode
 from perdure.cli.screen import Line, Screen, in_line
+from perdure.client.attendance import make_sure_it_answers
 from perdure.client.host import Host
-from perdure.client.starting import find
 from perdure.contracts.messages import Receipt, StatusView
 from perdure.errors import DecisionConflictError
 from perdure.run import Run
@@ -45,21 +44,21 @@ async def decide(
     return ExitCode.OK
 
 
-async def cancel(screen: Screen, run_id: str) -> int:
-    """Asks a run to stop.
+async def resolve(screen: Screen, run_id: str, call_id: str, outcome: Any, *, result: str | None, by: str) -> int:
+    """Says what became of a call, and shows the receipt.
 
     Raises:
-        CommandFailed: It has ended.
+        CommandFailed: Its outcome is not asked for.
     """
     run = await Runner.get(run_id)
     host = Host.current()
-    description = await host.call(find((await host.call(host.connection())).client, run_id))
-    if description.close_time is not None and description.status is not None:
-        ended = description.status.name.lower()
-        raise CommandFailed(ExitCode.FAILED, "RunEnded", f"Run {run_id!r} has ended already ({ended}).")
-    await run.cancel()
-    text = f"Run {run_id!r} was asked to stop; `perdure show` tells when it has."
-    screen.show({"run_id": run_id, "requested": "cancel"}, [Line(in_line(text))])
+    await host.call(make_sure_it_answers(host, run.task_queue))
+    try:
+        receipt = await run.resolve(call_id, outcome, result=result, by=by)
+    except DecisionConflictError as error:
+        code = ExitCode.FAILED if await _knows(run, call_id) else ExitCode.UNKNOWN
+        raise CommandFailed(code, type(error).__name__, error.message) from error
+    screen.show({"run_id": run_id, "by": by, **receipt.model_dump(mode="json")}, [_told(receipt)])
     return ExitCode.OK
 
 

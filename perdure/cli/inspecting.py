@@ -7,19 +7,20 @@ import json
 import shlex
 from typing import Any
 
+from pydantic_core import to_jsonable_python
 from temporalio.client import WorkflowExecutionDescription
 
-from perdure.cli.attendance import make_sure_it_answers, workers_of
 from perdure.cli.conversation import conversation_lines, raw_lines
 from perdure.cli.ending import ExitCode
 from perdure.cli.screen import Line, Screen, columns, in_line, plain
+from perdure.client.attendance import make_sure_it_answers, workers_of
 from perdure.client.host import Host
 from perdure.client.listing import RunSummary
 from perdure.client.queues import is_process_queue
 from perdure.client.starting import find
 from perdure.contracts.messages import ApprovalView, StatusView
-from perdure.contracts.run import GuardrailView
 from perdure.contracts.tokens import Tokens
+from perdure.contracts.told import GuardrailView, InputView
 from perdure.errors import PerdureError
 from perdure.run import Run
 from perdure.runner import Runner
@@ -62,6 +63,17 @@ async def show_run(screen: Screen, run_id: str, *, raw: bool) -> int:
     lines += [Line(_advice(run.task_queue), "bold red")] if unserved else []
     lines += [Line(""), *(raw_lines(entries) if raw else conversation_lines(entries, status))]
     screen.show(document, lines + _tail_lines(run_id, status))
+    return ExitCode.OK
+
+
+async def explain_run(screen: Screen, run_id: str) -> int:
+    """Shows what a run waits for, and the commands that help."""
+    run = await Runner.get(run_id)
+    found = await run.why()
+    document = {"url": run.url, **to_jsonable_python(found)}
+    screen.show(
+        document, [Line(in_line(found.sentence)), *(Line(f"  {plain(each)}", "green") for each in found.commands)]
+    )
     return ExitCode.OK
 
 
@@ -168,19 +180,31 @@ def _tail_lines(run_id: str, status: StatusView) -> list[Line]:
     if status.approvals:
         lines += [Line(""), Line("Waits for a decision:", "bold")]
         lines += [line for approval in status.approvals for line in approval_lines(run_id, approval)]
+    for unknown in status.unknown:
+        call = f"{unknown.call_id}: {in_line(unknown.tool)} {in_line(unknown.arguments)}"
+        command = f"perdure resolve {run_id} {unknown.call_id} happened|not-happened|retry"
+        lines += [Line(""), Line("May or may not have happened:", "bold"), Line(f"  {call}")]
+        lines += [Line(f"  {in_line(unknown.why)}"), Line(f"  {command}")]
     for title, values in (
         (
             "Guardrails that stopped something",
             [_stopped(view) for view in status.guardrails if view.behavior != "allow"],
         ),
+        ("Sent to it, for its next model request", [_sent(each) for each in status.inputs]),
         ("Decided", [f"{call_id} {told}" for call_id, told in status.decided.items()]),
-        ("Outcome unknown, look before repeating", status.unknown_outcomes),
+        ("Outcomes told", [f"{call_id} {told}" for call_id, told in status.resolved.items()]),
+        ("Outcome unknown, look before repeating", status.given_up),
         ("Warnings", status.warnings),
         ("Messages that changed nothing", status.ignored),
     ):
         if values:
             lines += [Line(""), Line(f"{title}:", "bold"), *(Line(f"  {in_line(value)}") for value in values)]
     return lines
+
+
+def _sent(view: InputView) -> str:
+    by = f" by {view.by}" if view.by else ""
+    return f"{view.message_id}{by}: {json.dumps(view.items, ensure_ascii=False)[:_SHOWN_INFO]}"
 
 
 def _stopped(view: GuardrailView) -> str:

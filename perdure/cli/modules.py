@@ -17,17 +17,19 @@ from perdure.agent import Agent
 from perdure.errors import UserError
 
 ContextFactory = Callable[[dict[str, Any] | None], Any]
+SessionFactory = Callable[[str], Any]
 
 _REFERENCE = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?::([A-Za-z_]\w*))?")
 
 
 @dataclass(frozen=True, slots=True)
 class FoundAgents:
-    """What a module serves: its agents by the variables that hold them, and its `context_factory` if it has one."""
+    """What a module serves: its agents by the variables that hold them, and its factories if it has some."""
 
     module: str
     agents: dict[str, Agent[Any]]
     context_factory: ContextFactory | None
+    session_factory: SessionFactory | None = None
 
 
 def find_agents(name: str) -> FoundAgents:
@@ -44,10 +46,19 @@ def find_agents(name: str) -> FoundAgents:
     if not agents:
         raise UserError(f"Module {name!r} has no agent: no variable of it is an `Agent`.")
     _check_names(name, agents)
-    factory = getattr(module, "context_factory", None)
+    return FoundAgents(
+        name,
+        agents,
+        _factory(module, "context_factory", "a run's state"),
+        _factory(module, "session_factory", "a session's id"),
+    )
+
+
+def _factory(module: ModuleType, name: str, argument: str) -> Callable[[Any], Any] | None:
+    factory = getattr(module, name, None)
     if factory is not None and not callable(factory):
-        raise UserError(f"`context_factory` of module {name!r} is {factory!r}; it must be a function of a run's state.")
-    return FoundAgents(name, agents, cast("ContextFactory | None", factory))
+        raise UserError(f"`{name}` of module {module.__name__!r} is {factory!r}; it must be a function of {argument}.")
+    return cast("Callable[[Any], Any] | None", factory)
 
 
 def find_agent(reference: str) -> Agent[Any] | str:

@@ -45,6 +45,19 @@ class Screen:
             for line in lines:
                 self._out.print(Text(line.text, line.style))
 
+    def add(self, document: Any, lines: list[Line]) -> None:
+        """Shows a part of an answer that comes bit by bit: with `--json` each document is a line."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(document, default=str) + "\n")
+            sys.stdout.flush()
+        else:
+            self.show(document, lines)
+
+    def grow(self, text: str) -> None:
+        """Shows a part of a line, whose end is still to come."""
+        self._out.print(Text(text), end="")
+        sys.stdout.flush()
+
     def note(self, text: str) -> None:
         """Says something beside the answer, on standard error."""
         self._err.print(Text(plain(text), "dim"))

@@ -20,14 +20,18 @@ from typing import Any, NoReturn
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from perdure.cli.attendance import workers_of
 from perdure.cli.ending import ExitCode, perform
 from perdure.cli.modules import FoundAgents, find_agents
+from perdure.cli.readiness import module_gaps, refuse
 from perdure.cli.screen import Screen
+from perdure.cli.server_readiness import server_gaps
+from perdure.client.attendance import Kind, workers_of
 from perdure.client.host import Host, blob_store
 from perdure.connection import Connection
+from perdure.contracts.effects import EFFECTS_QUEUE
 from perdure.errors import UserError
 from perdure.rooms import load_room
+from perdure.telemetry import log_lines
 
 logger = logging.getLogger("perdure.worker")
 
@@ -56,27 +60,44 @@ class Serving:
         return [agent.name for agent in self.found.agents.values()]
 
 
-async def serve(serving: Serving, announce: Callable[[Connection], None]) -> int:
+async def serve(serving: Serving, announce: Callable[[Connection, list[str]], None]) -> int:
     """Serves until SIGTERM or SIGINT; called on the loop that the user's code runs on.
 
     Args:
         serving: What is served.
-        announce: Called once the worker takes steps.
+        announce: Called once the worker takes steps, with what it lacks.
 
     Returns:
         The process's exit code.
+
+    Raises:
+        CommandFailed: Something is missing without which it cannot serve.
     """
     host = Host.current()
+    gaps = module_gaps(serving.found)
+    refuse(serving.found.module, gaps)
     connection = await host.call(host.connection())
+    gaps += await host.call(server_gaps(connection))
+    refuse(serving.found.module, gaps)
+    for gap in gaps:
+        logger.warning("%s", gap.text)
     host.served.serve(list(serving.found.agents.values()), asyncio.get_running_loop(), serving.found.context_factory)
+    host.served.session_factory = serving.found.session_factory
     worker = await host.call(_build(host, connection, serving))
+    await host.call(host.serve_effects())
+    watch_queue = await host.call(host.serve_watchers())
     stop = _Stop(host, worker)
     running = asyncio.wrap_future(host.background.submit(worker.run()))
     _log_start(serving, connection)
     watching = host.background.submit(_watch(connection))
     try:
-        if await _is_polling(host, connection, serving.queue, running):
-            announce(connection)
+        wanted: list[tuple[str, Kind]] = [
+            (serving.queue, "activity"),
+            (EFFECTS_QUEUE, "workflow"),
+            (watch_queue, "workflow"),
+        ]
+        if await _is_polling(host, connection, wanted, running):
+            announce(connection, [gap.text for gap in gaps])
             logger.info("perdure worker: ready")
         return await _end_of(running, stop, serving)
     finally:
@@ -86,7 +107,7 @@ async def serve(serving: Serving, announce: Callable[[Connection], None]) -> int
 async def _build(host: Host, connection: Connection, serving: Serving) -> Worker:
     room = load_room("worker")
     settings = room.WorkerSettings(task_queue=serving.queue, graceful_seconds=serving.graceful_seconds)
-    return room.build_worker(connection.client, host.served, blob_store(connection), settings)
+    return room.build_worker(connection.client, host.served, blob_store(connection), settings, host.events)
 
 
 def _log_start(serving: Serving, connection: Connection) -> None:
@@ -101,17 +122,26 @@ def _log_start(serving: Serving, connection: Connection) -> None:
     logger.info("Temporal UI: %s", connection.ui_url or "unknown (set PERDURE_UI_URL)")
 
 
-async def _is_polling(host: Host, connection: Connection, queue: str, running: asyncio.Future[None]) -> bool:
-    """Waits until the server knows this process as one that takes steps; False if the worker ended before."""
-    identity = connection.client.identity
+async def _is_polling(
+    host: Host, connection: Connection, wanted: list[tuple[str, Kind]], running: asyncio.Future[None]
+) -> bool:
+    """Waits until the server knows this process as one that takes steps, and answers for the ledger and for watchers.
+
+    Returns:
+        False if the worker ended before.
+    """
+    client = connection.client
     for _ in range(int(_READY_SECONDS / 0.1)):
         if running.done():
             return False
         with contextlib.suppress(RPCError):  # a server that is away for a moment has not seen it yet
-            if identity in await host.call(workers_of(connection.client, queue, "activity")):
+            while wanted and client.identity in await host.call(workers_of(client, *wanted[0])):
+                del wanted[0]
+            if not wanted:
                 return True
         await asyncio.wait([running], timeout=0.1)
-    logger.warning("the server has not seen this worker poll for %g s", _READY_SECONDS)
+    missing = ", ".join(name for name, _ in wanted)
+    logger.warning("the server has not seen this worker poll %s for %g s; runs wait for that", missing, _READY_SECONDS)
     return True
 
 
@@ -194,20 +224,21 @@ def run_worker(screen: Screen, module: str, queue: str, graceful_seconds: float,
     def work() -> Coroutine[Any, Any, int]:  # imports the module before there is a loop, as Python would
         if level is None:
             raise UserError(f"Log level {log_level!r} is unknown; take one of debug, info, warning, error.")
+        log_lines.configure(level)
         serving = Serving(find_agents(module), queue, graceful_seconds)
-        return serve(serving, lambda connection: screen.show(_document(serving, connection), []))
+        return serve(serving, lambda connection, lacks: screen.show(_document(serving, connection, lacks), []))
 
-    logging.basicConfig(level=level or logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if level == logging.INFO:  # temporalio's own lines at that level speak of its insides
         logging.getLogger("temporalio").setLevel(logging.WARNING)
     perform(screen, work)
 
 
-def _document(serving: Serving, connection: Connection) -> dict[str, Any]:
+def _document(serving: Serving, connection: Connection, lacks: list[str]) -> dict[str, Any]:
     return {
         "agents": serving.names,
         "queue": serving.queue,
         "address": connection.address,
         "namespace": connection.namespace,
         "ui_url": connection.ui_url,
+        "warnings": lacks,
     }

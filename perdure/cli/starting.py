@@ -11,10 +11,10 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from perdure.agent import Agent
-from perdure.cli.attendance import workers_of
 from perdure.cli.ending import CommandFailed, ExitCode
 from perdure.cli.inspecting import approval_document, approval_lines
 from perdure.cli.screen import Line, Screen, in_line, plain
+from perdure.client.attendance import workers_of
 from perdure.client.host import Host
 from perdure.client.queues import is_process_queue
 from perdure.contracts.tokens import Tokens

@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 from perdure.client.wanted import Wanted
+from perdure.lending import Lent
 from perdure.models.multi_provider import MultiProvider
-from perdure.served import Lent
 from perdure.settings import RunConfig
 from perdure.snapshot import members, snapshot
 from perdure.state import RunState
@@ -27,6 +27,7 @@ def adopt(lent: Lent, wanted: Wanted, state: RunState[Any]) -> None:
         wanted: The hooks, handlers and configuration.
         state: The agent, if it was read from JSON.
     """
+    lent.session = lent.session if wanted.session is None else wanted.session
     agent = lent.agent if state.agent is None or state.agent.name != lent.agent.name else state.agent
     config = _laid_over(lent.config, wanted.config)
     hooks = lent.hooks if wanted.hooks is None else wanted.hooks

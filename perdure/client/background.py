@@ -11,7 +11,7 @@ import concurrent.futures
 import concurrent.futures.thread  # pyright: ignore[reportUnusedImport]  see `_at_exit`: it must end after us
 import contextlib
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -32,6 +32,11 @@ class BackgroundLoop:
             work.close()
             raise RuntimeError("This process is ending; its runs go on when a process serves them again.")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def soon(self, work: Callable[[], None]) -> None:
+        """Calls a function on the loop, from any thread; not once the process ends."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(work)
 
     async def call(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Does work on the loop and waits for it on the caller's; being cancelled cancels the work."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from perdure.agent import Agent
-from perdure.contracts.run import GuardrailView
-from perdure.served import Lent
+from perdure.contracts.told import GuardrailView
+from perdure.lending import Lent
 from perdure.settings import RunConfig
 from perdure.snapshot import Member, members
 from perdure.tool import FunctionTool

@@ -8,13 +8,18 @@ from typing import Any, cast
 from perdure.canonical import encode
 from perdure.client.execution import Execution
 from perdure.client.host import Host
-from perdure.client.wanted import SETTINGS, Wanted
+from perdure.client.wanted import SETTINGS, TRACE_SETTINGS, Wanted, is_default
+from perdure.contracts.messages import StatusView
 from perdure.contracts.run import RunInput
 from perdure.definition import AgentDefinition, RunRules
 from perdure.errors import UserError
 from perdure.models.multi_provider import MultiProvider
+from perdure.session import NOT_WITH_PROVIDER
 from perdure.settings import RunConfig
 from perdure.snapshot import rules_of
+
+# What traces are told changes nothing in a run under way.
+_FIXED = [name for name in SETTINGS if name not in TRACE_SETTINGS]
 
 # The option behind each rule whose name is another.
 _OPTIONS = {
@@ -37,8 +42,10 @@ async def check_options(host: Host, execution: Execution, run_id: str, wanted: W
     Raises:
         UserError: An option is another than the run's own; the message names it.
     """
+    await _check_session(host, execution, run_id, wanted)
     config, rules = wanted.config, rules_of(wanted.config, wanted.hooks, wanted.error_handlers)
-    has_settings = any(getattr(config, name) != getattr(RunConfig, name) for name in SETTINGS)
+    plain = RunConfig()
+    has_settings = not all(is_default(config, name, plain) for name in _FIXED)
     is_plain = isinstance(config.model_provider, MultiProvider) and config.model_provider.is_default
     has_models = config.model is not None or config.model_settings is not None or not is_plain
     if rules == RunRules() and not has_settings and not has_models:
@@ -50,6 +57,33 @@ async def check_options(host: Host, execution: Execution, run_id: str, wanted: W
             f"Run {run_id!r} is fixed as it was started. Given with its state, and other than its own: "
             f"{', '.join(dict.fromkeys(other))}. Leave that out, or give the same; to have it, start a run with it."
         )
+
+
+async def _check_session(host: Host, execution: Execution, run_id: str, wanted: Wanted) -> None:
+    session = wanted.session_definition
+    if session is None:
+        return
+    status: StatusView = await host.call(execution.query("status", StatusView))
+    if status.kept is not None:
+        check_no_session(wanted)
+    fixed: RunInput = await host.call(execution.query("definition", RunInput))
+    own = None if fixed.session is None else fixed.session.session_id
+    if own != session.session_id:
+        has = "none" if own is None else f"session {own!r}"
+        raise UserError(
+            f"Run {run_id!r} was started with {has}, and goes on with that; session {session.session_id!r} cannot take "
+            "its place. Leave it out, or start a run with it."
+        )
+
+
+def check_no_session(wanted: Wanted) -> None:
+    """Refuses a session where the provider keeps the conversation.
+
+    Raises:
+        UserError: There is one.
+    """
+    if wanted.session is not None:
+        raise UserError(NOT_WITH_PROVIDER)
 
 
 def _other_rules(given: RunRules, fixed: RunInput) -> list[str]:
@@ -64,11 +98,11 @@ def _other_rules(given: RunRules, fixed: RunInput) -> list[str]:
 
 
 def _other_settings(wanted: Wanted, fixed: RunInput) -> list[str]:
-    config = wanted.config
+    config, plain = wanted.config, RunConfig()
     found = [
         f"run_config.{name}"
-        for name in SETTINGS
-        if getattr(config, name) not in (getattr(RunConfig, name), getattr(fixed.settings, name))
+        for name in _FIXED
+        if not is_default(config, name, plain) and getattr(config, name) != getattr(fixed.settings, name)
     ]
     if fixed.snapshot is None:
         return found

@@ -15,10 +15,12 @@ from perdure.client.guardrails import tripwire_triggered
 from perdure.client.outcomes import Caller, details_of, final_output
 from perdure.client.progress import Progress
 from perdure.client.saving import Reached
-from perdure.contracts.run import GuardrailView, RunOutcome
+from perdure.contracts.run import RunOutcome
+from perdure.contracts.told import GuardrailView
 
 _REBUILT: dict[str, Callable[[str], errors.AgentsException]] = {
     "AgentsException": errors.AgentsException,
+    "BlobUnavailable": errors.BlobUnavailable,
     "ContextNotPortableError": errors.ContextNotPortableError,
     "ConversationStateUnknown": errors.ConversationStateUnknown,
     "MaxTurnsExceeded": errors.MaxTurnsExceeded,

@@ -16,21 +16,34 @@ from perdure.client.starting import Found
 from perdure.client.wanted import Wanted, config_of, unwrapped
 from perdure.contracts.messages import StatusView
 from perdure.contracts.run import RunInput
+from perdure.contracts.threads import THREAD_PREFIX
 from perdure.definition import Snapshot
 from perdure.errors import UserError
+from perdure.lending import Lent
 from perdure.portable_context import context_state, open_context
-from perdure.served import Lent
 from perdure.snapshot import snapshot
 
 
 async def fork(
-    host: Host, caller: Caller, execution: Execution, at: int, *, run_id: str | None, context: Any | None
+    host: Host,
+    caller: Caller,
+    execution: Execution,
+    at: int,
+    *,
+    run_id: str | None,
+    context: Any | None,
+    repeat_effects: bool,
 ) -> tuple[Caller, Found]:
     """Starts the run; see `Run.fork`.
 
     Raises:
         UserError: The turn is not completed or did not happen, or this process cannot serve the run.
     """
+    if caller.run_id.startswith(THREAD_PREFIX):
+        raise UserError(
+            f"{caller.run_id!r} is a thread, which cannot be forked. Begin another one with what was said: "
+            "Runner.run(agent, [*await thread.history(), ...], thread=...)."
+        )
     lent = caller.lent
     if lent is None and is_process_queue(execution.queue):
         raise UserError(
@@ -39,6 +52,8 @@ async def fork(
         )
     status, saved = await host.call(_saved(caller, execution))
     stood = _at(saved, at, status)
+    if not repeat_effects:
+        _check_effects(caller.run_id, at, status)
     given = unwrapped(context)
     state = context_state(given) if given is not None else status.context
     if lent is not None and given is None:
@@ -46,7 +61,7 @@ async def fork(
     fixed: RunInput = await host.call(execution.query("definition", RunInput))
     wanted = _wanted(caller, fixed, execution.queue, given)
     wanted = replace(wanted, max_turns=saved.max_turns, run_id=run_id)
-    fresh = Fresh(_snapshot(lent, fixed), state, saved.kept, await host.call(host.blobs()))
+    fresh = Fresh(_snapshot(lent, fixed), state, saved.kept, await host.call(host.blobs()), stood.inputs)
     going_on = state_of_turn(stood, fresh)
     return await launch_state(host, wanted, caller.run_id, going_on, attach=False)
 
@@ -76,6 +91,21 @@ def _at(saved: SavedRun, turn: int, status: StatusView) -> SavedRun:
             f"at {turn - 1}, or once it is completed."
         )
     raise UserError(f"Run {saved.run_id!r} has no turn {turn}; it has come to turn {status.turn}.")
+
+
+def _check_effects(run_id: str, turn: int, status: StatusView) -> None:
+    """Refuses to go back past effects that nothing would keep the other run from having again."""
+    past = [call_id for call_id, has_key in status.effects.items() if not has_key and _turn(call_id) > turn]
+    if past:
+        raise UserError(
+            f"After turn {turn} of run {run_id!r}, calls {', '.join(past)} had effects that happen only once, and the "
+            "other run may ask for them again. Fork it with repeat_effects=True if they may be repeated; give the tool "
+            "a key, such as key='refund:{order_id}', and no run repeats them."
+        )
+
+
+def _turn(call_id: str) -> int:
+    return int(call_id.partition(".")[0])
 
 
 def _check_conversation(saved: SavedRun, turn: int) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from perdure.blobs import BlobStore, store_item, store_items
 from perdure.canonical import encode
 from perdure.client.saving import SavedRun
-from perdure.contracts.run import KeptView, PageEntry
-from perdure.definition import Snapshot
-from perdure.errors import DecisionConflictError
-from perdure.limits import CARRIED_BYTES, MAX_COMMAND_BYTES
+from perdure.contracts.run import PageEntry
+from perdure.contracts.told import InputView, KeptView
+from perdure.definition import SessionDefinition, Snapshot
+from perdure.errors import DecisionConflictError, UserError
+from perdure.limits import CARRIED_BYTES, MAX_COMMAND_BYTES, MAX_MESSAGE_BYTES
 from perdure.state import DraftDecision
 from perdure.transcript import chain_start
+
+if TYPE_CHECKING:
+    from perdure.loop.records import SentInput
 
 _ITEMS_BYTES = MAX_COMMAND_BYTES // 2  # the other half is for the agents, the context and what is known of the turns
 
@@ -28,12 +32,16 @@ class Fresh:
         context: The context's state to go on with.
         kept: What the provider keeps of the conversation from now on; `None` after a wait: what it kept.
         blobs: Where large items lie.
+        inputs: What is to be said before its first model request.
+        session: What it is to remember from now on; nothing of what was said so far is told to it.
     """
 
     snapshot: Snapshot | None
     context: dict[str, Any] | None
     kept: KeptView | None
     blobs: BlobStore | None
+    inputs: list[InputView] = field(default_factory=list[InputView])
+    session: SessionDefinition | None = None
 
 
 def state_of_wait(saved: SavedRun, drafts: Mapping[str, DraftDecision], fresh: Fresh) -> dict[str, Any]:
@@ -51,6 +59,8 @@ def state_of_wait(saved: SavedRun, drafts: Mapping[str, DraftDecision], fresh: F
     from perdure.contracts.frozen import freeze, kept_so_far, thaw
     from perdure.loop.decisions import decide
     from perdure.loop.records import Decision
+    from perdure.loop.saving import go_on_with
+    from perdure.loop.sending import take
 
     state = thaw(saved.frozen or {})
     conflicts: list[str] = []
@@ -61,9 +71,14 @@ def state_of_wait(saved: SavedRun, drafts: Mapping[str, DraftDecision], fresh: F
         ruling = decide(state, call_id, decision, draft.digest)
         if ruling.verdict not in ("accepted", "repeated"):
             conflicts.append(ruling.explanation)
+    for sent in _sent(fresh):
+        taken = take(state, sent)
+        if taken.verdict not in ("accepted", "repeated"):
+            raise UserError(f"Run {saved.run_id!r}: {taken.explanation}")
     if conflicts:
         raise DecisionConflictError(f"Run {saved.run_id!r}: {' '.join(conflicts)}")
     state.context = fresh.context
+    go_on_with(state.root, fresh.session)
     if fresh.kept is not None:
         state.root.kept = kept_so_far(fresh.kept, state.root.responses, state.root.requested)
     if fresh.snapshot is not None:
@@ -78,7 +93,7 @@ def state_of_turn(saved: SavedRun, fresh: Fresh) -> dict[str, Any]:
         saved: The run as it stood then.
         fresh: What the new run has of its own.
     """
-    from perdure.contracts.frozen import closed_state
+    from perdure.contracts.frozen import closed_state, with_session
 
     record = _stored(saved.entries, fresh.blobs)
     closed = closed_state(
@@ -96,8 +111,19 @@ def state_of_turn(saved: SavedRun, fresh: Fresh) -> dict[str, Any]:
         context=fresh.context,
         snapshot=fresh.snapshot,
         kept=fresh.kept,
+        inputs=[each for each in _sent(fresh) if each.items],
     )
-    return _travelling(closed, saved.run_id, fresh.blobs)
+    return _travelling(with_session(closed, fresh.session), saved.run_id, fresh.blobs)
+
+
+def _sent(fresh: Fresh) -> list[SentInput]:
+    """The inputs as a run keeps them."""
+    from perdure.loop.records import SentInput
+
+    return [
+        SentInput(each.message_id, store_items(each.items, fresh.blobs, MAX_MESSAGE_BYTES), each.by, each.withdraw)
+        for each in fresh.inputs
+    ]
 
 
 def _travelling(frozen: dict[str, Any], run_id: str, blobs: BlobStore | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
 from perdure.client.cast import Cast
-from perdure.contracts.run import GuardrailView
+from perdure.contracts.told import GuardrailView
 from perdure.errors import (
     AgentsException,
     InputGuardrailTripwireTriggered,

@@ -10,20 +10,22 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from temporalio.worker import Worker
-
-from perdure.blobs import BlobStore, DirectoryBlobStore
+from perdure.blobs import DirectoryBlobStore
 from perdure.client.background import BackgroundLoop
 from perdure.client.queues import QueueLock, is_of_this_host, new_queue_name, remove_old_locks
+from perdure.client.serving import Serving, end
 from perdure.connection import Connection, connect
+from perdure.contracts.effects import EFFECTS_QUEUE
+from perdure.contracts.watching import is_watch_queue, watch_queue
 from perdure.errors import ServerUnavailable
+from perdure.event_hub import EventHub
 from perdure.rooms import load_room
 from perdure.served import ServedAgents
 from perdure.server import data_home, server_status
+from perdure.telemetry import pipeline as telemetry
 
 _log = logging.getLogger("perdure")
 _T = TypeVar("_T")
@@ -33,15 +35,6 @@ _KEEP_SECONDS = 2.0
 _STOP_SECONDS = 10.0  # a worker that has not stopped by then is left to the end of the process
 # temporalio can crash while the interpreter ends (sdk-python issue 300): its last callbacks want a moment.
 _QUIET_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class _Serving:
-    """A worker of this process."""
-
-    worker: Worker
-    running: asyncio.Task[None]
-    takes_steps: bool
 
 
 class Host:
@@ -57,6 +50,7 @@ class Host:
     def __init__(self) -> None:
         self.background = BackgroundLoop()
         self.served = ServedAgents()
+        self.events = EventHub()
         self._pid = os.getpid()
         self._connection: Connection | None = None
         self._looked_at = 0.0
@@ -64,7 +58,7 @@ class Host:
         self._connecting = asyncio.Lock()
         self._queue: str | None = None
         self._locks: dict[str, QueueLock] = {}
-        self._serving: dict[str, _Serving] = {}
+        self._serving: dict[str, Serving] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._closing = False
         self._changing = asyncio.Lock()
@@ -117,14 +111,14 @@ class Host:
         self._connection = new
         for queue, serving in list(self._serving.items()):
             del self._serving[queue]
-            self._ending.add(asyncio.create_task(_end(serving)))
-            if new.home == known.home and queue in self._locks:
+            self._ending.add(asyncio.create_task(end(serving)))
+            if new.home == known.home and (self._is_ours(queue) or is_watch_queue(queue)):
                 self._serving[queue] = self._started(new, queue, takes_steps=serving.takes_steps)
         if new.home != known.home:
             self._queue, self._locks = None, {}
         return new
 
-    async def blobs(self) -> BlobStore | None:
+    async def blobs(self) -> DirectoryBlobStore | None:
         """Where large items lie: the directory `PERDURE_BLOBS`, the embedded server's, or nowhere."""
         return blob_store(await self.connection())
 
@@ -176,7 +170,20 @@ class Host:
 
     async def serve(self, queue: str) -> None:
         """Runs a worker on the queue; it takes steps while there is a loop for the user's code."""
+        await self.serve_effects()
+        if self._leases:
+            await self.serve_watchers()
         await self._ensure_worker(queue, takes_steps=bool(self._leases))
+
+    async def serve_effects(self) -> None:
+        """Answers for the ledger of effects, as every process with a worker does."""
+        await self._ensure_worker(EFFECTS_QUEUE, takes_steps=False)
+
+    async def serve_watchers(self) -> str:
+        """Answers watchers in other processes, as every process that asks models does; gives the queue for that."""
+        queue = watch_queue((await self.connection()).client.identity)
+        await self._ensure_worker(queue, takes_steps=False)
+        return queue
 
     async def answer_for(self, queue: str) -> None:
         """Runs a worker on the queue that takes no steps, so that the runs there can answer."""
@@ -185,6 +192,10 @@ class Host:
     def serves(self, queue: str) -> bool:
         """Whether a worker of this process polls the queue."""
         return queue in self._serving
+
+    def owns(self, queue: str) -> bool:
+        """Whether no other process serves the queue."""
+        return queue in self._locks
 
     async def owner_is_dead(self, queue: str) -> bool:
         """Whether the process that owns the queue is known to have ended."""
@@ -207,11 +218,15 @@ class Host:
     async def _start_worker(self, queue: str, *, takes_steps: bool) -> None:
         self._serving[queue] = self._started(await self.connection(), queue, takes_steps=takes_steps)
 
-    def _started(self, connection: Connection, queue: str, *, takes_steps: bool) -> _Serving:
+    def _started(self, connection: Connection, queue: str, *, takes_steps: bool) -> Serving:
         room = load_room("worker")
-        settings = room.WorkerSettings(task_queue=queue, activities=takes_steps)
-        worker = room.build_worker(connection.client, self.served, blob_store(connection), settings)
-        return _Serving(worker, asyncio.create_task(worker.run(), name=f"worker of {queue}"), takes_steps)
+        if is_watch_queue(queue):
+            worker = room.build_watch_worker(connection.client, queue, self.events)
+        else:
+            settings = room.WorkerSettings(task_queue=queue, activities=takes_steps)
+            blobs = blob_store(connection)
+            worker = room.build_worker(connection.client, self.served, blobs, settings, self.events)
+        return Serving(worker, asyncio.create_task(worker.run(), name=f"worker of {queue}"), takes_steps)
 
     async def _after_last_loop(self) -> None:
         """The last loop of user code has ended: the workers of queues that are ours go on without taking steps."""
@@ -220,11 +235,14 @@ class Host:
                 return
             for queue in list(self._serving):
                 await self._stop_worker(queue)
-                if queue in self._locks and not self._closing:
+                if self._is_ours(queue) and not self._closing:
                     await self._start_worker(queue, takes_steps=False)
 
+    def _is_ours(self, queue: str) -> bool:
+        return queue in self._locks or queue == EFFECTS_QUEUE
+
     async def _stop_worker(self, queue: str) -> None:
-        await _end(self._serving.pop(queue))
+        await end(self._serving.pop(queue))
 
     async def _stop_workers(self) -> None:
         async with self._changing:
@@ -251,17 +269,10 @@ class Host:
         except Exception:  # noqa: BLE001  the process ends, whatever a worker that does not stop has to say
             _log.warning("the worker did not stop within %g s; its steps are taken up by the next one", _STOP_SECONDS)
         self.background.close(_STOP_SECONDS)
+        telemetry.close()
         for lock in self._locks.values():
             lock.release()
         time.sleep(_QUIET_SECONDS)
-
-
-async def _end(serving: _Serving) -> None:
-    """Stops a worker; one whose server is gone has ended in an error, which is no news by now."""
-    await serving.worker.shutdown()
-    await asyncio.wait([serving.running])
-    if not serving.running.cancelled() and (error := serving.running.exception()) is not None:
-        _log.warning("a worker ended with %s: %s", type(error).__name__, error)
 
 
 def _at_exit(close: Callable[[], None]) -> None:
@@ -274,9 +285,11 @@ def _at_exit(close: Callable[[], None]) -> None:
     register(close)
 
 
-def blob_store(connection: Connection) -> BlobStore | None:
-    """The blob store that goes with a connection."""
+def blob_store(connection: Connection) -> DirectoryBlobStore | None:
+    """The blob store that goes with a connection; that its namespace uses it is noted there."""
     configured = os.environ.get("PERDURE_BLOBS")
-    if configured:
-        return DirectoryBlobStore(Path(configured))
-    return DirectoryBlobStore(connection.home / "blobs") if connection.embedded else None
+    if not configured and not connection.embedded:
+        return None
+    store = DirectoryBlobStore(Path(configured) if configured else connection.home / "blobs")
+    store.join(connection.namespace_id, f"{connection.namespace} at {connection.address}")
+    return store

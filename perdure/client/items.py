@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from perdure.client.cast import Cast
 from perdure.client.reading import Said
 from perdure.contracts.messages import CallView, StatusView
 from perdure.contracts.run import PageEntry, ResponseView
-from perdure.items import HandoffOutputItem, RunItem, ToolApprovalItem, ToolCallOutputItem, run_item
+from perdure.item_json import output_value
+from perdure.items import HandoffOutputItem, InputItem, RunItem, ToolApprovalItem, ToolCallOutputItem, run_item
 from perdure.model import ModelResponse
 
 
@@ -22,7 +20,10 @@ def item_of(cast: Cast, entry: PageEntry) -> RunItem:
     """One item."""
     agent = cast.agent(entry.agent)
     if entry.kind in ("output", "value"):
-        return ToolCallOutputItem(agent, entry.item, _output(entry.item, is_value=entry.kind == "value"))
+        output = output_value((entry.whole or entry.item).get("output"), is_value=entry.kind == "value")
+        return ToolCallOutputItem(agent, entry.item, output)
+    if entry.kind == "added":
+        return InputItem(agent, entry.item)
     if entry.kind == "handed_off":
         return HandoffOutputItem(agent, entry.item, agent, cast.agent(entry.target or entry.agent))
     return run_item(agent, entry.item, is_handoff=entry.kind == "handoff")
@@ -49,7 +50,8 @@ def open_items(cast: Cast, status: StatusView, run_id: str) -> list[RunItem]:
             continue
         agent = cast.agent(call.agent or status.agent)
         if call.output is not None:
-            items.append(ToolCallOutputItem(agent, call.output, _output(call.output, is_value=call.output_is_value)))
+            output = output_value(call.output.get("output"), is_value=call.output_is_value)
+            items.append(ToolCallOutputItem(agent, call.output, output))
         elif call.phase == "waiting":
             items.append(_approval(cast, call, status.agent, run_id))
     return items
@@ -70,8 +72,3 @@ def interruptions(cast: Cast, status: StatusView, run_id: str) -> list[ToolAppro
 def _approval(cast: Cast, call: CallView, active: str, run_id: str) -> ToolApprovalItem:
     agent = cast.agent(call.agent or active)
     return ToolApprovalItem(agent, call.item, id=call.call_id, digest=call.digest, run_id=run_id)
-
-
-def _output(item: dict[str, Any], *, is_value: bool) -> Any:
-    output = item.get("output")
-    return json.loads(output) if is_value and isinstance(output, str) and output else output

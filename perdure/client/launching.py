@@ -26,8 +26,8 @@ from perdure.client.starting import (
 from perdure.client.wanted import Wanted, settings_of
 from perdure.contracts.run import RunInput
 from perdure.definition import Snapshot
+from perdure.lending import Lent
 from perdure.portable_context import context_state
-from perdure.served import Lent
 from perdure.snapshot import snapshot
 
 
@@ -39,6 +39,7 @@ async def launch(host: Host, wanted: Wanted) -> tuple[Caller, Found]:
         return await host.call(_launch_by_name(host, wanted, wanted.agent, state))
     taken = snapshot(wanted.agent, wanted.config, wanted.hooks, wanted.error_handlers)
     run_id = wanted.run_id or new_run_id(wanted.agent.name)
+    wanted.begins(run_id)
     earlier = host.served.lent(run_id)
     lent = earlier
     if lent is None or wanted.rerun or not lent.loop.is_running():
@@ -69,6 +70,7 @@ def lent_by(host: Host, wanted: Wanted) -> Lent:
     handlers = dict(wanted.error_handlers or {})
     lent = Lent(wanted.agent, wanted.config, wanted.context, loop, wanted.hooks, handlers)
     lent.lend_wrapper(wanted.wrapper)
+    lent.session = wanted.session
     return lent
 
 
@@ -99,6 +101,9 @@ async def _launch_by_name(host: Host, wanted: Wanted, agent: str, state: dict[st
         **given_input(wanted.given, await host.blobs()),
         **_options(wanted, state),
     )
+    wanted.begins(caller.run_id)
+    if wanted.reach is not None:
+        await wanted.reach(caller.run_id, wanted.task_queue)
     found = await start_or_attach(
         connection.client, caller.run_id, wanted.task_queue, run, rerun=wanted.rerun, eager=False
     )
@@ -112,6 +117,7 @@ def _options(wanted: Wanted, context: dict[str, Any] | None) -> dict[str, Any]:
         "previous_response_id": wanted.previous_response_id,
         "auto_previous_response_id": wanted.auto_previous_response_id,
         "conversation_id": wanted.conversation_id,
+        "session": wanted.session_definition,
     }
 
 
@@ -146,6 +152,7 @@ async def launch_state(
     name = wanted.agent if isinstance(wanted.agent, str) else wanted.agent.name
     run = make_input(name, settings=settings_of(wanted.config, by_name=isinstance(wanted.agent, str)), state=state)
     for run_id in _ids(base) if wanted.run_id is None else [wanted.run_id]:
+        wanted.begins(run_id)
         earlier = host.served.lent(run_id)
         lent = None if isinstance(wanted.agent, str) else lend(host, run_id, wanted)
         agent: Agent[Any] = Agent(name=wanted.agent) if isinstance(wanted.agent, str) else wanted.agent
@@ -168,6 +175,8 @@ async def _start_state(host: Host, wanted: Wanted, run_id: str, run: RunInput, *
     """The run, started or attached to; `None` if its id is taken and another one may be tried."""
     connection = await host.connection()
     by_name = isinstance(wanted.agent, str)
+    if by_name and wanted.reach is not None:
+        await wanted.reach(run_id, wanted.task_queue)
     queue = wanted.task_queue if by_name else await host.own_queue()
     if wanted.run_id is not None:
         return await start_or_attach(connection.client, run_id, queue, run, rerun=wanted.rerun, eager=not by_name)

@@ -21,8 +21,8 @@ from perdure.contracts.messages import StatusView
 from perdure.contracts.run import RunOutcome
 from perdure.errors import ModelBehaviorError, UserError
 from perdure.items import RunItem, TResponseInputItem
+from perdure.lending import Lent
 from perdure.result import ResultSource, RunErrorDetails, RunResult
-from perdure.served import Lent
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,13 @@ class Caller:
     Attributes:
         agent: The agent that the run was started with.
         lent: The caller's objects, if the run is served by them.
+        message_id: Of a thread: the message that the caller waits for.
     """
 
     run_id: str
     agent: Agent[Any]
     lent: Lent | None = None
+    message_id: str = ""
     cast: Cast = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -86,6 +88,8 @@ def final_output(cast: Cast, reached: Reached, outcome: RunOutcome) -> Any:
     Raises:
         UserError: The agent's output type has changed, and the answer is not of it any more.
     """
+    if outcome.stopped:
+        return None
     told = (outcome.final_output, reached.answer, reached.said.last_message)
     text = next((each for each in told if each is not None), None)
     if text is None or outcome.final_kind == "text":

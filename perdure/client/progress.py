@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from perdure.contracts.messages import StatusView
-from perdure.contracts.run import GuardrailView, KeptView, ResponseView, RunOutcome
+from perdure.contracts.run import ResponseView, RunOutcome
 from perdure.contracts.tokens import RequestTokens, Tokens, request_tokens, request_usage
+from perdure.contracts.told import GuardrailView, InputView, KeptView
 from perdure.usage import Usage
 
 
@@ -27,6 +28,8 @@ class Progress:
         shown_epoch: Which transcript the model gets; other than the record's where a handoff edited it.
         kept: What the provider keeps of the conversation.
         omits_reasoning_ids: Whether requests leave the ids of reasoning items out.
+        inputs: What was sent to the run and has not come to its model.
+        settings: What of the run's settings is not as by default.
     """
 
     agent: str
@@ -39,6 +42,8 @@ class Progress:
     shown_epoch: int
     kept: KeptView | None = None
     omits_reasoning_ids: bool = False
+    inputs: list[InputView] = field(default_factory=list[InputView])
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @classmethod
     def of_outcome(cls, outcome: RunOutcome) -> Progress:
@@ -54,6 +59,8 @@ class Progress:
             shown_epoch=outcome.shown_epoch,
             kept=outcome.kept,
             omits_reasoning_ids=outcome.omits_reasoning_ids,
+            inputs=outcome.inputs,
+            settings=outcome.settings,
         )
 
     @classmethod
@@ -70,6 +77,8 @@ class Progress:
             shown_epoch=status.shown_epoch,
             kept=status.kept,
             omits_reasoning_ids=status.omits_reasoning_ids,
+            inputs=status.inputs,
+            settings=status.settings,
         )
 
     def entries(self, responses: list[ResponseView]) -> list[RequestTokens]:

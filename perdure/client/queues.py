@@ -35,6 +35,12 @@ def is_of_this_host(queue: str) -> bool:
     return queue.startswith(f"{_PREFIX}{_host()}.")
 
 
+def owner_of(queue: str) -> str:
+    """The process that owns a process queue, as people name one."""
+    host, _, rest = queue.removeprefix(_PREFIX).partition(".")
+    return f"process {rest.partition('.')[0]} of {host}"
+
+
 class QueueLock:
     """The lock on a queue, held until the process ends or `release`."""
 

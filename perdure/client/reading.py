@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from perdure.blobs import BlobStore, load_item
 from perdure.canonical import encode
+from perdure.contracts.given import answers_after, as_given
 from perdure.contracts.messages import StatusView
 from perdure.contracts.run import PageEntry, PageRequest, ResponseView, RunOutcome, TranscriptPage
 from perdure.contracts.sealing import unsealed
+from perdure.contracts.threads import MessageOutcome
+from perdure.contracts.told import InputView
+from perdure.errors import BlobUnavailable
 from perdure.items import TResponseInputItem, message_text
+from perdure.shown_outputs import load_whole
 from perdure.transcript import chain
 
 AskForPage: TypeAlias = Callable[[PageRequest], Awaitable[TranscriptPage]]
@@ -20,10 +26,15 @@ AskForPage: TypeAlias = Callable[[PageRequest], Awaitable[TranscriptPage]]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What was said and done: the items with who said them, and which of them were answers of a model."""
+    """What was said and done: the items with who said them, and which of them were answers of a model.
+
+    Attributes:
+        settled_turns: The turns that are completed, where an open one may still be edited; `None`: all are.
+    """
 
     entries: list[PageEntry]
     responses: list[ResponseView]
+    settled_turns: int | None = None
 
     @property
     def input(self) -> list[TResponseInputItem]:
@@ -76,6 +87,8 @@ class Transcript:
         self._entries: list[PageEntry] = []
         self._responses: dict[int, ResponseView] = {}
         self._digest = ""
+        self._settled: int | None = None
+        self._given = 0
 
     @property
     def epoch(self) -> int:
@@ -84,8 +97,26 @@ class Transcript:
 
     @property
     def said(self) -> Said:
-        """What was read so far."""
-        return Said(list(self._entries), [self._responses[turn] for turn in sorted(self._responses)])
+        """What was read so far; of a thread, as the run of its message has it."""
+        said = self.all_said
+        if not self._given:
+            return said
+        answers = answers_after(said.responses, said.entries, self._given)
+        return Said(as_given(said.entries, self._given), answers, self._settled)
+
+    @property
+    def all_said(self) -> Said:
+        """What was read so far, as it was said then."""
+        responses = [self._responses[turn] for turn in sorted(self._responses)]
+        return Said(list(self._entries), responses, self._settled)
+
+    def said_of(self, message: MessageOutcome) -> Said:
+        """What was said of a thread's message that has ended."""
+        said, given = self.all_said, message.given + message.inputs
+        last = message.outcome.turns if message.outcome is not None else 0
+        answers = [each for each in said.responses if message.begun < each.turn <= last]
+        own = said.entries[given : message.end] if message.own is None else [*map(self._whole, message.own)]
+        return Said(own if message.whole else [*as_given(said.entries[:given], given), *own], answers)
 
     async def read(self, count: int | None = None, tail: TranscriptPage | None = None) -> None:
         """Reads up to `count` items, or all; what `tail` holds is not asked for."""
@@ -104,7 +135,7 @@ class Transcript:
             if len(self._entries) >= (page.count if count is None else min(count, page.count)):
                 break
         if tail is not None:
-            self._take(tail)
+            self._take(unsealed(tail, self._blobs))
 
     def _start_over(self, epoch: int) -> None:
         self._epoch, self._entries, self._responses, self._digest = epoch, [], {}, ""
@@ -115,13 +146,26 @@ class Transcript:
         self._digest = chain(before, [encode(entry.item) for entry in entries])
         if page.first + len(page.entries) == page.count and self._digest != page.digest:
             raise RuntimeError(f"The transcript's {page.count} items do not hash to their digest {page.digest[:12]}….")
-        self._entries += [entry.model_copy(update={"item": self._loaded(entry.item)}) for entry in entries]
+        self._entries += [self._whole(entry) for entry in entries]
+        self._settled, self._given = page.settled_turns, page.given
         for response in page.responses:
             items = [self._loaded(item) for item in response.items] if response.items is not None else None
             self._responses.setdefault(response.turn, response.model_copy(update={"items": items}))
 
+    def _whole(self, entry: PageEntry) -> PageEntry:
+        return entry.model_copy(update={"item": self._loaded(entry.item), "whole": load_whole(entry.item, self._blobs)})
+
     def _loaded(self, item: dict[str, Any]) -> dict[str, Any]:
         return loaded(item, self._blobs)
+
+
+@contextlib.contextmanager
+def naming(run_id: str) -> Generator[None]:
+    """Lets an item that the blob store lacks be told with the run that needs it."""
+    try:
+        yield
+    except BlobUnavailable as error:
+        raise error.of_run(run_id) from None
 
 
 def loaded(item: dict[str, Any], blobs: BlobStore | None) -> dict[str, Any]:
@@ -133,11 +177,16 @@ def answer_of(outcome: RunOutcome, blobs: BlobStore | None) -> str | None:
     """The text of a run's final output, where it lies in the item that the outcome names."""
     if outcome.final_item is None:
         return None
-    item = loaded(outcome.final_item, blobs)
+    item = load_whole(outcome.final_item, blobs) or loaded(outcome.final_item, blobs)
     if item.get("type") == "message":
         return message_text(item)
     output = item.get("output", "")
     return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+
+
+def whole_inputs(inputs: list[InputView], blobs: BlobStore | None) -> list[InputView]:
+    """Inputs whose items are whole, also those that lie in the blob store."""
+    return [each.model_copy(update={"items": [loaded(item, blobs) for item in each.items]}) for each in inputs]
 
 
 def with_items(status: StatusView, blobs: BlobStore | None) -> StatusView:

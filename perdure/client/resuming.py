@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 from typing import Any
 
 from perdure.agent import Agent
 from perdure.client.adopting import adopt
-from perdure.client.comparing import check_options
+from perdure.client.comparing import check_no_session, check_options
 from perdure.client.execution import Execution
 from perdure.client.going_on import Fresh, state_of_turn, state_of_wait
 from perdure.client.host import Host
@@ -16,9 +17,10 @@ from perdure.client.outcomes import Caller
 from perdure.client.queues import is_process_queue
 from perdure.client.saving import SavedRun, completed, last_completed, read_document, saved_run
 from perdure.client.starting import Found
-from perdure.client.wanted import Wanted
+from perdure.client.wanted import Wanted, with_settings
 from perdure.contracts.messages import StatusView
-from perdure.contracts.run import KeptView
+from perdure.contracts.threads import THREAD_PREFIX
+from perdure.contracts.told import InputView, KeptView
 from perdure.errors import DecisionConflictError, RunNotFound, UserError
 from perdure.portable_context import context_state
 from perdure.settings import RunConfig
@@ -43,19 +45,22 @@ async def find_or_go_on(host: Host, wanted: Wanted, state: RunState[Any]) -> tup
             go on without it.
     """
     wanted.check()
+    _check_thread(wanted, state)
     try:
         caller, found = await host.call(find_run(host, state.run_id))
     except RunNotFound:
-        return await _new(host, wanted, state, read_document(state.document))
+        return await _new_from(host, wanted, state)
     execution = Execution(host, caller, found)
     if not found.closed:
         await check_options(host, execution, state.run_id, wanted)
         return await _attached(host, wanted, state, caller, found)
     if not state.get_interruptions():
-        return await _new(host, wanted, state, read_document(state.document))
+        return await _new_from(host, wanted, state)
     status: StatusView = await host.call(execution.query("status", StatusView))
     _check_decisions(state, status)
+    known = await _known_messages(host, execution, state)
     if found.completed:
+        _check_said(state, known)
         await check_options(host, execution, state.run_id, wanted)
         if isinstance(wanted.agent, Agent):
             lent = lent_by(host, replace(wanted, context=_context(wanted, state)))
@@ -64,16 +69,30 @@ async def find_or_go_on(host: Host, wanted: Wanted, state: RunState[Any]) -> tup
     reached = await host.call(execution.reached(status))
     past = saved_run(caller.run_id, caller.agent.name, reached, max_turns=status.max_turns)
     before = read_document(state.document)
+    unsaid = _unsaid(past, state, known)
     if completed(past, before.turn) is not None:
-        return await _new(host, wanted, state, last_completed(past))
+        return await _new(host, wanted, state, last_completed(past), unsaid)
     _check_nothing_ran(state, status)
-    return await _new(host, wanted, state, before)
+    return await _new(host, wanted, state, before, unsaid)
+
+
+def _check_thread(wanted: Wanted, state: RunState[Any]) -> None:
+    """Refuses what a thread's message cannot go on from."""
+    if wanted.thread is not None and THREAD_PREFIX + wanted.thread != state.run_id:
+        raise UserError(f"The state is of run {state.run_id!r}, not of thread {wanted.thread!r}; leave thread= out.")
+    if state.run_id.startswith(THREAD_PREFIX) and not state.get_interruptions():
+        name = state.run_id.removeprefix(THREAD_PREFIX)
+        raise UserError(
+            f"The state is of a message of thread {name!r} that has ended. Send the next message with thread={name!r}, "
+            "or begin a run with the result's to_input_list()."
+        )
 
 
 async def _attached(
     host: Host, wanted: Wanted, state: RunState[Any], caller: Caller, found: Found
 ) -> tuple[Caller, Found]:
     """The run itself, served by the caller's objects if this process does not serve it already."""
+    wanted.begins(state.run_id)
     if wanted.kept is not None:
         status: StatusView = await host.call(Execution(host, caller, found).query("status", StatusView))
         _check_conversation(state.run_id, status.kept, wanted.kept)
@@ -128,15 +147,49 @@ def _check_nothing_ran(state: RunState[Any], status: StatusView) -> None:
         )
 
 
+def _unsaid(saved: SavedRun, state: RunState[Any], known: Container[str] = ()) -> list[InputView]:
+    """What is still to be said: what the run was sent and did not say, then what was added to the state since."""
+    withdrawn = {name for each in state.inputs for name in each.withdraw}
+    waited = [each for each in saved.inputs if each.message_id not in withdrawn]
+    added = [InputView(**vars(each)) for each in state.inputs]
+    return [*waited, *(each for each in added if each.message_id not in known)]
+
+
+async def _known_messages(host: Host, execution: Execution, state: RunState[Any]) -> set[str]:
+    """The names of what the run was sent, where the state has something to send."""
+    if not state.inputs:
+        return set()
+    frozen: dict[str, Any] = await host.call(execution.query("state", dict[str, Any]))
+    return set(frozen["message_ids"])
+
+
+def _check_said(state: RunState[Any], known: set[str]) -> None:
+    """Refuses to lose input that was added to the state of a run that has its result without it."""
+    if any(each.items and each.message_id not in known for each in state.inputs):
+        raise UserError(
+            f"Run {state.run_id!r} has ended before the input that was added to its state was sent to it. Start a new "
+            "run with the `to_input_list()` of its result and that input."
+        )
+
+
 def _config(config: RunConfig, saved: SavedRun) -> RunConfig:
     """The configuration of the new run: what the caller leaves open is as it was."""
+    config = with_settings(config, saved.settings)
     if config.reasoning_item_id_policy is None and saved.omits_reasoning_ids:
         return replace(config, reasoning_item_id_policy="omit")
     return config
 
 
-async def _new(host: Host, wanted: Wanted, state: RunState[Any], saved: SavedRun) -> tuple[Caller, Found]:
-    """A new run that goes on from there."""
+async def _new_from(host: Host, wanted: Wanted, state: RunState[Any]) -> tuple[Caller, Found]:
+    """A new run that goes on from where the state says, with what waited then and what was added since."""
+    saved = read_document(state.document)
+    return await _new(host, wanted, state, saved, _unsaid(saved, state))
+
+
+async def _new(
+    host: Host, wanted: Wanted, state: RunState[Any], saved: SavedRun, inputs: list[InputView]
+) -> tuple[Caller, Found]:
+    """A new run that goes on from there, and says these inputs before its first model request."""
     context = _context(wanted, state)
     wanted = replace(wanted, context=context, max_turns=saved.max_turns, config=_config(wanted.config, saved))
     agents = None
@@ -145,7 +198,9 @@ async def _new(host: Host, wanted: Wanted, state: RunState[Any], saved: SavedRun
     travelling = context_state(context) if context is not None else saved.context_state
     waits = bool(saved.interruptions)
     kept = wanted.kept if waits else wanted.kept or saved.kept
-    fresh = Fresh(agents, travelling, kept, await host.call(host.blobs()))
+    if kept is not None or saved.kept is not None:
+        check_no_session(wanted)
+    fresh = Fresh(agents, travelling, kept, await host.call(host.blobs()), inputs, wanted.session_definition)
     if waits:
         if saved.frozen is None:
             raise UserError(
@@ -155,4 +210,5 @@ async def _new(host: Host, wanted: Wanted, state: RunState[Any], saved: SavedRun
         going_on = state_of_wait(saved, state.drafts, fresh)
     else:
         going_on = state_of_turn(saved, fresh)
-    return await launch_state(host, wanted, state.run_id, going_on, attach=waits)
+    base = state.run_id.replace("/", "-")  # of a thread: what goes on is none
+    return await launch_state(host, wanted, base, going_on, attach=waits)

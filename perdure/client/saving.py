@@ -11,8 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from perdure.client.progress import Progress, requests_of
 from perdure.client.reading import Said
 from perdure.contracts.messages import CallView, StatusView
-from perdure.contracts.run import GuardrailView, KeptView, PageEntry, ResponseView, problems_of
+from perdure.contracts.run import PageEntry, ResponseView, problems_of
 from perdure.contracts.tokens import RequestTokens, Tokens
+from perdure.contracts.told import GuardrailView, InputView, KeptView
 from perdure.definition import Frozen
 from perdure.errors import UserError
 
@@ -30,6 +31,8 @@ class SavedRun(Frozen):
         omits_reasoning_ids: Whether requests leave the ids of reasoning items out.
         interruptions: The calls that wait, with their agents' keys.
         frozen: All that the run itself knows while it waits.
+        inputs: What was sent to the run and has not come to its model.
+        settings: What of the run's settings is not as by default.
     """
 
     run_id: str
@@ -49,6 +52,8 @@ class SavedRun(Frozen):
     omits_reasoning_ids: bool = False
     interruptions: list[dict[str, Any]] = []
     frozen: dict[str, Any] | None = None
+    inputs: list[InputView] = []
+    settings: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,8 @@ def saved_run(
         omits_reasoning_ids=progress.omits_reasoning_ids,
         interruptions=[_waiting(call, progress.agent) for call in waiting],
         frozen=frozen,
+        inputs=progress.inputs,
+        settings=progress.settings,
     )
 
 
@@ -104,7 +111,8 @@ def _waiting(call: CallView, active: str) -> dict[str, Any]:
 
 def document_of(saved: SavedRun) -> dict[str, Any]:
     """The document as JSON."""
-    return saved.model_dump(mode="json")
+    each = {"__all__": {"whole"}}  # what the model was not shown stays with the run
+    return saved.model_dump(mode="json", exclude={"entries": each, "shown": each})
 
 
 _READER = TypeAdapter(SavedRun)
@@ -149,6 +157,7 @@ def completed(saved: SavedRun, turn: int) -> SavedRun | None:
             "requests": saved.requests if is_whole else requests_of(responses),
             "interruptions": [],
             "frozen": None,
+            "inputs": saved.inputs if is_whole else [],
         }
     )
 
@@ -160,9 +169,14 @@ def last_completed(saved: SavedRun) -> SavedRun:
         if found is not None:
             return found
     return saved.model_copy(
-        update={"agent": saved.root, "turn": 0, "entries": [each for each in saved.entries if each.kind == "input"]}
+        update={"agent": saved.root, "turn": 0, "entries": [each for each in saved.entries if _is_given(each)]}
         | {"shown": None, "responses": [], "usage": Tokens(), "requests": [], "interruptions": [], "frozen": None}
     )
+
+
+def _is_given(entry: PageEntry) -> bool:
+    """Whether it is input, also that which was added before the first turn."""
+    return entry.kind == "input" or (entry.kind in ("added", "interrupted") and not entry.turn)
 
 
 def _is_call(entry: PageEntry) -> bool:

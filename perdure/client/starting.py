@@ -17,6 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from perdure.blobs import BlobStore, store_items
 from perdure.canonical import canonical, encode
 from perdure.contracts.run import RunInput, RunSettings
+from perdure.contracts.threads import THREAD_PREFIX
 from perdure.errors import RunConflictError, RunNotFound, UserError
 from perdure.items import TResponseInputItem, input_items
 from perdure.limits import MAX_COMMAND_BYTES, TASK_TIMEOUT_SECONDS
@@ -58,7 +59,27 @@ def given_input(given: str | list[TResponseInputItem], blobs: BlobStore | None) 
     Raises:
         UserError: It is not JSON, or too large to travel.
     """
-    return {"input": store_items(input_items(given), blobs, _INPUT_BYTES), "input_is_text": isinstance(given, str)}
+    return {"input": given_items(given, blobs), "input_is_text": isinstance(given, str)}
+
+
+def given_items(given: str | list[TResponseInputItem], blobs: BlobStore | None) -> list[dict[str, Any]]:
+    """What a caller gave, in stored form.
+
+    Raises:
+        UserError: It is not JSON, or too large to travel.
+    """
+    return store_items(input_items(given), blobs, _INPUT_BYTES)
+
+
+def begin_thread(run_id: str, run: RunInput) -> dict[str, Any]:
+    """What is noted and shown of a thread from its start on."""
+    name = run_id.removeprefix(THREAD_PREFIX)
+    details = f"A thread, begun with agent **{run.agent}**: a conversation that goes on until it is closed."
+    return {
+        "memo": {_MEMO: {"agent": run.agent, "thread": name}},
+        "static_summary": f"thread {_line(name)}: {run.agent}",
+        "static_details": f"{details} Between two messages it waits, with nothing under way.",
+    }
 
 
 def _without_defaults(fields: dict[str, Any]) -> dict[str, Any]:
@@ -190,7 +211,9 @@ async def noted_of(description: WorkflowExecution) -> dict[str, Any]:
 
 
 def _identity(run: RunInput) -> str:
-    return hashlib.sha256(encode(run.input if run.state is None else run.state)).hexdigest()[:16]
+    given = run.input if run.state is None else run.state
+    session = [run.session.session_id] if run.session is not None else []
+    return hashlib.sha256(b"".join(map(encode, [given, *session]))).hexdigest()[:16]
 
 
 def _first_words(run: RunInput) -> str:

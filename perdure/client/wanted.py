@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, fields, replace
 from typing import Any, cast
+
+from pydantic import ValidationError
 
 from perdure.agent import Agent
 from perdure.context import RunContextWrapper
-from perdure.contracts.run import KeptView, RunSettings
+from perdure.contracts.run import RunSettings, problems_of
+from perdure.contracts.threads import THREAD_PREFIX
+from perdure.contracts.told import KeptView
+from perdure.definition import SessionDefinition
 from perdure.error_handlers import validate_error_handlers
 from perdure.errors import UserError
 from perdure.guardrail import NOT_WHERE_PROVIDER_KEEPS
 from perdure.hooks import validate_run_hooks
 from perdure.items import TResponseInputItem
 from perdure.models.multi_provider import MultiProvider
+from perdure.session import NOT_WITH_PROVIDER, check_portable, define_session
 from perdure.settings import ModelSettings, RunConfig
 
+LONGEST_THREAD_ID = 900  # the server refuses ids of more than 1000 bytes
+
+TRACE_SETTINGS = ("trace_id", "trace_metadata", "tracing_disabled", "trace_include_sensitive_data")
 # What of a configuration has a place of its own among a run's settings.
-SETTINGS = ("workflow_name", "group_id", "tool_output_format", "approval_timeout_seconds", "history_events")
-_SERVER_MANAGED = "conversation_id, previous_response_id, or auto_previous_response_id"
+SETTINGS = (
+    "workflow_name",
+    "group_id",
+    "tool_output_format",
+    "approval_timeout_seconds",
+    "history_events",
+    *TRACE_SETTINGS,
+    "tool_output_bytes",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +49,10 @@ class Wanted:
         rerun: If the run with this id has ended, start anew.
         take_over: Serve the run although it cannot be known whether its process is dead.
         task_queue: Where workers serve the agent by name.
-        session: Not supported yet.
+        session: What the run remembers; the id of one where a worker's module makes it.
+        thread: The conversation that it is a message of; `message_id` names the message.
+        watch: Told the run's id before the run starts, so that nothing is missed of it; `reach`: likewise, with the
+            queue where other processes serve it.
     """
 
     agent: Agent[Any] | str
@@ -47,10 +67,14 @@ class Wanted:
     previous_response_id: str | None = None
     auto_previous_response_id: bool = False
     conversation_id: str | None = None
-    session: Any | None = None
+    session: Any | str | None = None
     run_id: str | None = None
+    thread: str | None = None
+    message_id: str | None = None
     rerun: bool = False
     take_over: bool = False
+    watch: Callable[[str], None] | None = None
+    reach: Callable[[str, str], Awaitable[None]] | None = None
 
     @property
     def is_server_managed(self) -> bool:
@@ -65,6 +89,11 @@ class Wanted:
         chains = self.conversation_id is None
         return KeptView(conversation_id=self.conversation_id, chains=chains, began_after=self.previous_response_id)
 
+    def begins(self, run_id: str) -> None:
+        """Says which run is about to start or go on."""
+        if self.watch is not None:
+            self.watch(run_id)
+
     def check(self) -> None:
         """Refuses what cannot work, before anything starts.
 
@@ -78,6 +107,7 @@ class Wanted:
         validate_run_hooks(self.hooks)
         validate_error_handlers(self.error_handlers)
         self._check_session()
+        self._check_thread()
         if isinstance(self.agent, str):
             _refuse_objects(self)
             return
@@ -89,12 +119,58 @@ class Wanted:
         if self.session is None:
             return
         if self.is_server_managed:
-            raise UserError(f"Session persistence cannot be combined with {_SERVER_MANAGED}.")
-        raise UserError(
-            "This version of Perdure has no sessions. Until then give the next run the conversation so far: "
-            "`result.to_input_list() + [{'role': 'user', 'content': ...}]`; or let the provider keep it: "
-            "`conversation_id=...`."
-        )
+            raise UserError(NOT_WITH_PROVIDER)
+        _ = self.session_definition
+
+    def _check_thread(self) -> None:
+        if self.run_id is not None and self.run_id.startswith(THREAD_PREFIX):
+            raise UserError(f"run_id is {self.run_id!r}, as threads have it; give thread=..., or another run_id.")
+        if self.thread is None:
+            if self.message_id is not None:
+                raise UserError("message_id names a message of a thread; give thread=... with it, or leave it out.")
+            return
+        check_thread_id(self.thread)
+        others = {
+            "run_id": (self.run_id, "message_id names the message, and makes it be said once"),
+            "session": (self.session, "the thread keeps the conversation itself"),
+            "run_config.session_input_callback": (self.config.session_input_callback, "there is no session"),
+            "run_config.session_settings": (self.config.session_settings, "there is no session"),
+            "conversation_id, previous_response_id and auto_previous_response_id": (
+                self.is_server_managed,
+                "the thread keeps the conversation, not the provider",
+            ),
+        }
+        for name, (given, why) in others.items():
+            if given:
+                raise UserError(f"thread={self.thread!r} cannot be combined with {name}: {why}. Leave one of them out.")
+
+    @property
+    def session_definition(self) -> SessionDefinition | None:
+        """What the run has to know of its session, if it has one.
+
+        Raises:
+            UserError: It is none; or the agent is known by name, and a worker elsewhere cannot open it.
+        """
+        settings = self.config.session_settings
+        if not isinstance(self.agent, str):
+            return define_session(self.session, settings)
+        if isinstance(self.session, str):
+            given = {} if settings is None or settings.limit is None else settings.to_dict()
+            return SessionDefinition(session_id=self.session, **given)
+        if self.session is not None:
+            check_portable(self.session, self.agent)
+        return define_session(self.session, settings)
+
+
+def check_thread_id(thread: Any) -> None:
+    """Refuses what cannot name a thread.
+
+    Raises:
+        UserError: It is no text, or an empty or too long one.
+    """
+    if not isinstance(thread, str) or not thread.strip() or len(thread.encode()) > LONGEST_THREAD_ID:
+        said = repr(thread)[:100]
+        raise UserError(f"thread is {said}; give the conversation a name, a text of 1 to {LONGEST_THREAD_ID} bytes.")
 
 
 def unwrapped(context: Any) -> Any:
@@ -109,9 +185,15 @@ def wrapper_of(context: Any) -> RunContextWrapper[Any] | None:
 
 
 def settings_of(config: RunConfig, *, by_name: bool) -> RunSettings:
-    """What of a configuration travels: where an agent is known by name, all of it."""
-    values: dict[str, Any] = {name: getattr(config, name) for name in SETTINGS}
-    return RunSettings(**values, config=_values(config) if by_name else {})
+    """What of a configuration travels: where an agent is known by name, all of it; nothing that is as by default."""
+    plain = RunSettings()
+    values = {name: value for name in SETTINGS if (value := getattr(config, name)) != getattr(plain, name)}
+    if by_name and (more := _values(config)):
+        values["config"] = more
+    try:
+        return RunSettings(**values)
+    except ValidationError as error:
+        raise UserError(f"run_config cannot travel: {problems_of(error)}") from None
 
 
 def config_of(settings: RunSettings) -> RunConfig:
@@ -119,10 +201,22 @@ def config_of(settings: RunSettings) -> RunConfig:
     return RunConfig.of({**settings.config, **{name: getattr(settings, name) for name in SETTINGS}})
 
 
+def with_settings(config: RunConfig, earlier: dict[str, Any]) -> RunConfig:
+    """The configuration with the settings that an earlier run had, where it leaves them as by default."""
+    plain = RunConfig()
+    left = {name: earlier[name] for name in SETTINGS if name in earlier and is_default(config, name, plain)}
+    return replace(config, **left) if left else config
+
+
+def is_default(config: RunConfig, name: str, plain: RunConfig) -> bool:
+    """Whether a setting is as by default."""
+    return getattr(config, name) == getattr(plain, name)
+
+
 def _values(config: RunConfig) -> dict[str, Any]:
     plain = RunConfig()
     values: dict[str, Any] = {}
-    for name in (field.name for field in fields(RunConfig)):
+    for name in (field.name for field in fields(RunConfig) if field.name not in SETTINGS):
         value = getattr(config, name)
         if name == "model_provider":
             value = value.plain if isinstance(value, MultiProvider) else {}
@@ -153,6 +247,7 @@ def _refuse_objects(wanted: Wanted) -> None:
         "run_config.output_guardrails": config.output_guardrails,
         "run_config.call_model_input_filter": config.call_model_input_filter,
         "run_config.tool_error_formatter": config.tool_error_formatter,
+        "run_config.session_input_callback": config.session_input_callback,
         "run_config.model_settings.retry.policy": _retry_policy(config.model_settings),
     }
     refused = [name for name, value in given.items() if value]

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic_core import from_json
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
 from temporalio.converter import DataConverter
 
 from perdure.compression import Compression
+
+_JSON = b"json/plain"
 
 
 class _PayloadConverter(PydanticPayloadConverter):
@@ -29,6 +32,8 @@ class _PayloadConverter(PydanticPayloadConverter):
 
     def _read(self, payload: Payload) -> Any:
         try:
+            if payload.metadata.get("encoding") == _JSON:  # nearly all; pydantic would make an adapter for each
+                return from_json(payload.data)
             return super().from_payloads([payload])[0]
         except Exception:  # noqa: BLE001  bytes from anywhere may make any decoder raise anything
             return RawValue(payload)

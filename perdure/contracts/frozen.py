@@ -11,12 +11,14 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from perdure.canonical import canonical
-from perdure.contracts.run import ChunkView, GuardrailView, KeptView, PageEntry, ResponseView, problems_of
+from perdure.contracts.run import ChunkView, PageEntry, ResponseView, problems_of
 from perdure.contracts.tokens import RequestTokens, Tokens, request_tokens, request_usage
-from perdure.definition import RunRules, Snapshot
+from perdure.contracts.told import GuardrailView, KeptView
+from perdure.definition import RunRules, SessionDefinition, Snapshot
 from perdure.errors import UserError
 from perdure.loop.frames import begin_turn
-from perdure.loop.records import Entry, GuardrailRecord, Kept, ResponseRecord, Transcript
+from perdure.loop.records import Entry, GuardrailRecord, Kept, ResponseRecord, SentInput, Transcript
+from perdure.loop.saving import go_on_with
 from perdure.loop.showing import prune
 from perdure.loop.state import Frame, LoopState
 from perdure.transcript import chain_start_below
@@ -31,16 +33,51 @@ def freeze(state: LoopState) -> dict[str, Any]:
     """The state as JSON."""
     frozen: dict[str, Any] = _adapter.dump_python(state, mode="json")
     frozen["in_flight"], frozen["deferred"] = {}, {}
+    _leave_out(frozen, state)
     frozen["usage"]["request_usage_entries"] = []
     frozen["requests"] = requests_of(state.usage, REQUESTS_TOLD)
     for frame in _frames(frozen["root"]):
         if frame["shown"]["epoch"] == frame["record"]["epoch"]:
             frame["shown"] = None
-        for transcript in (frame["record"], frame["shown"], frame["pruned"]):
-            entries: list[list[Any]] = transcript["entries"] if transcript else []
-            for entry in entries:
-                entry[4] = ""  # the chain starts anew in another run
+        if frame["session"] is None:
+            del frame["session"]
+        _plain(frame, frame["record"], frame["shown"], frame["pruned"])
+    _freeze_thread(frozen)
     return frozen
+
+
+def _leave_out(frozen: dict[str, Any], state: LoopState) -> None:
+    """Leaves out what earlier versions did not say, and most runs never say."""
+    frozen["steering"]["stopped"] = []
+    if not state.steering.is_held:
+        del frozen["steering"]
+    for frame in _frames(frozen["root"]):
+        for name in ("stopping", "cuts", "begun"):
+            if not frame[name]:
+                del frame[name]
+
+
+def _plain(frame: dict[str, Any], *transcripts: dict[str, Any] | None) -> None:
+    """Leaves out what only a thread's messages have, where they have it not, and digests of items."""
+    if (session := frame.get("session")) is not None and session["kept"] is None:
+        del session["kept"]
+    for transcript in filter(None, transcripts):
+        if not transcript["given"]:
+            del transcript["given"]
+        for entry in transcript["entries"]:
+            entry[4] = ""  # the chain starts anew in another run
+
+
+def _freeze_thread(frozen: dict[str, Any]) -> None:
+    thread = frozen["thread"]
+    if thread is None:
+        del frozen["thread"]
+        return
+    if thread["history"]["epoch"] == frozen["root"]["record"]["epoch"]:
+        thread["history"] = None
+    else:
+        for entry in thread["history"]["entries"]:
+            entry[4] = ""
 
 
 def thaw(frozen: dict[str, Any]) -> LoopState:
@@ -52,6 +89,8 @@ def thaw(frozen: dict[str, Any]) -> LoopState:
     try:
         for frame in _frames(frozen["root"]):
             frame["shown"] = frame["shown"] or frame["record"]
+        if (thread := frozen.get("thread")) is not None:
+            thread["history"] = thread["history"] or frozen["root"]["record"]
         state = _adapter.validate_python(frozen)
     except (KeyError, TypeError) as error:
         raise UserError(f"The state of a run cannot be read: {error!r:.200}.") from None
@@ -60,6 +99,8 @@ def thaw(frozen: dict[str, Any]) -> LoopState:
     for frame in state.frames():
         if frame.shown.epoch == frame.record.epoch:
             frame.shown = frame.record
+    if state.thread is not None and state.thread.history.epoch == state.root.record.epoch:
+        state.thread.history = state.root.record
     state.usage.request_usage_entries = [request_usage(each) for each in frozen.get("requests", [])]
     return state
 
@@ -74,14 +115,18 @@ def rebase(state: LoopState, origin: str) -> None:
         frame.record = _rebased(frame.record, frame.path, origin)
         frame.shown = frame.record if shares else _rebased(frame.shown, frame.path, origin)
         frame.pruned = None if frame.pruned is None else _rebased(frame.pruned, frame.path, origin)
+    if (thread := state.thread) is not None:
+        shares = thread.history.epoch == state.root.record.epoch
+        thread.history = state.root.record if shares else _rebased(thread.history, "", origin)
 
 
 def _rebased(transcript: Transcript, path: str, origin: str) -> Transcript:
     is_first = not path and not transcript.epoch
     start = origin if is_first else chain_start_below(origin, path, transcript.epoch)
-    start = transcript.origin if transcript.sealed else start
+    if transcript.sealed or transcript.origin == origin:  # the latter where a thread's history goes on otherwise
+        start = transcript.origin
     sent = transcript.sent if start == transcript.origin else 0
-    fresh = Transcript(start, transcript.epoch, sent=sent, sealed=transcript.sealed)
+    fresh = Transcript(start, transcript.epoch, sent=sent, sealed=transcript.sealed, given=transcript.given)
     for entry in transcript.entries:
         fresh.append(entry.data, entry.kind, entry.agent, entry.turn, entry.target)
     return fresh
@@ -123,10 +168,10 @@ def closed_state(
     context: dict[str, Any] | None,
     snapshot: Snapshot | None,
     kept: KeptView | None,
+    inputs: list[SentInput],
 ) -> dict[str, Any]:
     """The state of a run at the end of a turn: the next thing is a model call."""
-    record_transcript = _transcript(record, 0)
-    records = [_response(view, record) for view in responses]
+    record_transcript, records = _transcript(record, 0), [_response(view, record) for view in responses]
     frame = Frame(
         path="",
         agent=agent,
@@ -140,14 +185,29 @@ def closed_state(
         agents_with_tool_use={entry.agent for entry in record if entry.kind in ("output", "value", "handoff")},
         guardrails=[GuardrailRecord(**view.model_dump()) for view in guardrails],
         epochs=1 if shown is None else 2,
+        pending=inputs,
     )
     prune(frame, "")
     frame.kept = None if kept is None else kept_so_far(kept, records, frame.requested)
     begin_turn(frame)
-    state = LoopState(agent_name=agent_name, root=frame, snapshot=snapshot, context=context)
-    state.usage = usage.usage()
-    state.usage.request_usage_entries = [request_usage(each) for each in requests]
+    state = LoopState(agent_name, frame, snapshot, context=context, usage=_total(usage, requests))
+    state.message_ids = [each.message_id for each in inputs]
     return freeze(state)
+
+
+def with_session(frozen: dict[str, Any], session: SessionDefinition | None) -> dict[str, Any]:
+    """The state with the session that it goes on with, if there is one; nothing that was said so far is told to it."""
+    if session is None:
+        return frozen
+    state = thaw(frozen)
+    go_on_with(state.root, session)
+    return freeze(state)
+
+
+def _total(usage: Tokens, requests: list[RequestTokens]) -> Usage:
+    total = usage.usage()
+    total.request_usage_entries = [request_usage(each) for each in requests]
+    return total
 
 
 def kept_so_far(view: KeptView, responses: list[ResponseRecord], requested: Transcript) -> Kept:
@@ -185,7 +245,7 @@ def _response(view: ResponseView, record: list[PageEntry]) -> ResponseRecord:
 
 def page_entry(entry: Entry) -> PageEntry:
     """An item of a transcript as it is told."""
-    extras = {"target": entry.target} if entry.target else {}
+    extras: dict[str, Any] = {"target": entry.target} if entry.target else {}
     return PageEntry(item=json.loads(entry.data), kind=entry.kind, agent=entry.agent, turn=entry.turn, **extras)
 
 

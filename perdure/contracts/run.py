@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
+from perdure.canonical import canonical
 from perdure.contracts.tokens import RequestTokens, Tokens
-from perdure.definition import Frozen, Snapshot
+from perdure.contracts.told import GuardrailView, InputView, KeptView
+from perdure.definition import Frozen, SessionDefinition, Snapshot
 from perdure.errors import UserError
-from perdure.limits import CARRIED_BYTES, FEWEST_HISTORY_EVENTS, HISTORY_EVENTS
+from perdure.limits import (
+    CARRIED_BYTES,
+    FEWEST_HISTORY_EVENTS,
+    FEWEST_TOOL_OUTPUT_BYTES,
+    HISTORY_EVENTS,
+    MAX_ITEM_BYTES,
+    MAX_TRACE_METADATA_BYTES,
+)
 from perdure.settings import LONGEST_APPROVAL_SECONDS
 
 ENGINE = 1  # the loop's version: a run keeps the one that it was started with
+
+
+def _bounded(metadata: dict[str, Any] | None) -> dict[str, Any] | None:
+    try:
+        size = len(canonical(metadata))
+    except UserError as error:
+        raise ValueError(error.message) from None
+    if size > MAX_TRACE_METADATA_BYTES:
+        raise ValueError(f"{size} bytes as JSON; at most {MAX_TRACE_METADATA_BYTES} can travel")
+    return metadata
 
 
 class RunSettings(Frozen):
@@ -22,19 +41,37 @@ class RunSettings(Frozen):
         config: Where the client knows an agent's name alone: the configuration's values, as `RunConfig.to_json` gives.
         group_id: Links runs that belong together; providers keep one prompt cache for them.
         history_events: How long a history may grow before the run goes on in a new one.
+        trace_metadata: For traces, as `trace_id`, `tracing_disabled` and `trace_include_sensitive_data`.
+        tool_output_bytes: How much of a tool's output the model may see.
     """
 
     config: dict[str, Any] = {}
-    workflow_name: str = "Agent workflow"
-    group_id: str | None = None
+    workflow_name: str = Field(default="Agent workflow", max_length=4000)
+    group_id: str | None = Field(default=None, max_length=4000)
     tool_output_format: Literal["json", "str"] = "json"
     approval_timeout_seconds: float = Field(default=30 * 24 * 3600.0, gt=0, le=LONGEST_APPROVAL_SECONDS)
     history_events: int = Field(default=HISTORY_EVENTS, ge=FEWEST_HISTORY_EVENTS)
+    tool_output_bytes: int = Field(default=MAX_ITEM_BYTES, ge=FEWEST_TOOL_OUTPUT_BYTES, le=MAX_ITEM_BYTES)
+    trace_id: str | None = Field(default=None, max_length=1000)
+    trace_metadata: Annotated[dict[str, Any] | None, AfterValidator(_bounded)] = None
+    tracing_disabled: bool = False
+    trace_include_sensitive_data: bool = False  # once true, when nothing was traced
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """Those that are not as by default, but for `config`."""
+        return self.model_dump(mode="json", exclude_defaults=True, exclude={"config"})
 
     @property
     def carried_bytes(self) -> int:
         """How much of a transcript a new history is given; in proportion to the history's length."""
         return CARRIED_BYTES * min(self.history_events, HISTORY_EVENTS) // HISTORY_EVENTS
+
+
+class ThreadStart(Frozen):
+    """How a thread begins; `agents` names the snapshot."""
+
+    agents: str = Field(default="", max_length=64)
 
 
 class RunInput(Frozen):
@@ -50,6 +87,8 @@ class RunInput(Frozen):
         previous_response_id: The provider keeps the conversation up to this answer.
         auto_previous_response_id: The provider keeps the conversation from this run's first answer on.
         conversation_id: The provider keeps the conversation under this id.
+        session: What the run remembers, and tells what is said.
+        thread: Makes it a thread, whose messages come by update; it begins without one.
         state: The state of another run, or of the execution before, which this one goes on from; the fields above but
             `agent` do not count then.
         ignored: What was said to the execution before and changed nothing.
@@ -66,6 +105,8 @@ class RunInput(Frozen):
     previous_response_id: str | None = None
     auto_previous_response_id: bool = False
     conversation_id: str | None = None
+    session: SessionDefinition | None = None
+    thread: ThreadStart | None = None
     state: dict[str, Any] | None = None
     ignored: list[str] = []
 
@@ -81,8 +122,10 @@ def read_input(value: Any) -> RunInput:
         run = RunInput.model_validate(value)
     except ValidationError as error:
         raise UserError(f"{unread}: {problems_of(error)}") from None
-    if run.state is None and "input" not in run.model_fields_set:
+    if run.state is None and run.thread is None and "input" not in run.model_fields_set:
         raise UserError(f"{unread}: input: Field required")
+    if run.snapshot is not None:
+        run.snapshot.check()
     return run
 
 
@@ -98,25 +141,29 @@ class PageRequest(Frozen):
     Attributes:
         path: Of which agent as a tool; empty for the run itself.
         epoch: Which transcript; `None` for what was said as a whole, the record.
+        history: Instead of that, what a thread keeps of its conversation.
     """
 
     path: str = ""
     epoch: int | None = None
     start: int = 0
     upto: int | None = None
+    history: bool = False
 
 
-EntryKind = Literal["input", "answer", "output", "value", "handoff", "handed_off"]
+EntryKind = Literal["input", "answer", "output", "value", "handoff", "handed_off", "added", "interrupted"]
 
 
 class PageEntry(Frozen):
     """One item of the transcript.
 
     Attributes:
-        kind: Input, part of a model's answer, a tool's output, one that is a value's JSON, the call of a handoff, or
-            the output of a handoff.
+        kind: Input, part of a model's answer, a tool's output, one that is a value's JSON, the call of a handoff, the
+            output of a handoff, input that was added while the run was under way, or what a model had said when it was
+            interrupted, which is no answer.
         agent: The key of the agent whose item it is.
         target: For a handoff's output: the key of the agent that took over.
+        whole: The item with the whole output, where the model is shown less of it; set where it is read.
     """
 
     item: dict[str, Any]
@@ -124,6 +171,7 @@ class PageEntry(Frozen):
     agent: str
     turn: int
     target: str = ""
+    whole: dict[str, Any] | None = None
 
 
 class ResponseView(Frozen):
@@ -156,6 +204,9 @@ class TranscriptPage(Frozen):
         sealed: Instead of entries and responses: the chunks in the blob store that hold them, from `first` on.
         epoch: Which transcript it is; another one than before means that the conversation was edited meanwhile.
         before: The chain's digest before the first entry.
+        settled_turns: The turns that are completed, in an answer to a query: what an open turn with a handoff did may
+            still be edited. `None`: all are.
+        given: Of a thread: how many items from the first on were said before its message, and are its input.
     """
 
     epoch: int = 0
@@ -166,43 +217,8 @@ class TranscriptPage(Frozen):
     count: int
     before: str
     digest: str
-
-
-class GuardrailView(Frozen):
-    """What one guardrail said.
-
-    Attributes:
-        kind: `"input"`, `"output"`, `"tool_input"` or `"tool_output"`.
-        source: Whose it is: `"agent"`, `"run"` or `"tool"`, the `index`-th there.
-        agent: The agent's key.
-        tool: The tool's name, for a tool's guardrail.
-        call_id: The call, ours, for a tool's guardrail.
-    """
-
-    kind: Literal["input", "output", "tool_input", "tool_output"]
-    source: Literal["agent", "run", "tool"]
-    index: int
-    name: str
-    agent: str
-    tool: str = ""
-    call_id: str = ""
-    behavior: Literal["allow", "reject", "raise"] = "allow"
-    message: str = ""
-    output_info: Any = None
-
-
-class KeptView(Frozen):
-    """What the provider keeps of a run's conversation.
-
-    Attributes:
-        conversation_id: The conversation.
-        chains: Whether each request follows the answer before it.
-        began_after: The answer that the run's first request followed.
-    """
-
-    conversation_id: str | None = None
-    chains: bool = False
-    began_after: str | None = None
+    settled_turns: int | None = None
+    given: int = 0
 
 
 class RunOutcome(Frozen):
@@ -222,6 +238,9 @@ class RunOutcome(Frozen):
         kept: What the provider keeps of the conversation, if anything.
         omits_reasoning_ids: Whether requests leave the ids of reasoning items out.
         max_turns: The run's limit; `None` for none.
+        inputs: What was sent to the run and did not come to its model any more.
+        settings: What of the run's settings is not as by default.
+        stopped: Whether it was asked to stop, and did between two turns: then there is no final output.
         tail: The record's last items, as many as 256 KiB hold; the rest is asked for.
     """
 
@@ -241,4 +260,7 @@ class RunOutcome(Frozen):
     kept: KeptView | None = None
     omits_reasoning_ids: bool = False
     max_turns: int | None = 10
+    inputs: list[InputView] = []
+    settings: dict[str, Any] = {}
+    stopped: bool = False
     tail: TranscriptPage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from perdure.contracts.run import ChunkView, PageEntry
+from perdure.contracts.run import ChunkView, EntryKind, PageEntry
 from perdure.definition import AgentDefinition, Frozen
 
 
@@ -68,7 +68,7 @@ class EditedItem(Frozen):
 
     place: int | None = None
     item: dict[str, Any] | None = None
-    kind: Literal["input", "answer", "output", "value", "handoff", "handed_off"] = "answer"
+    kind: EntryKind = "answer"
     agent: str = ""
     target: str = ""
 

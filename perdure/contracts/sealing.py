@@ -103,7 +103,7 @@ def unsealed(page: TranscriptPage, blobs: BlobStore | None) -> TranscriptPage:
     """The page with the items of its chunks.
 
     Raises:
-        UserError: A chunk is missing or was changed, or there is no blob store.
+        BlobUnavailable: A chunk is missing or was changed, or there is no blob store.
     """
     if not page.sealed:
         return page

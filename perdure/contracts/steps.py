@@ -18,6 +18,8 @@ from perdure.contracts.said import (
 )
 from perdure.contracts.tokens import Tokens
 from perdure.definition import Frozen, Snapshot
+from perdure.limits import MAX_ITEM_BYTES
+from perdure.roles import Role
 
 SNAPSHOT_AGENTS = "snapshot_agents"
 CALL_MODEL = "call_model"
@@ -30,17 +32,6 @@ CALL_USER = "call."  # followed by the role
 STEP_DECLINED = "StepDeclined"  # the worker did not do the step, certainly
 ATTEMPT_LOST = "AttemptLost"  # the worker's own end interrupted it
 
-Role = Literal[
-    "needs_approval",
-    "tool_error_formatter",
-    "failure_error_function",
-    "input_builder",
-    "custom_output_extractor",
-    "tool_use_behavior",
-    "on_handoff",
-    "handoff_input_filter",
-    "error_handler",
-]
 GuardrailKind = Literal["input", "output", "tool_input", "tool_output"]
 GuardrailSource = Literal["agent", "run", "tool"]
 
@@ -68,7 +59,7 @@ class StepInput(Frozen):
         opened_by: For an agent as a tool: the key of the agent that called, and the tool's name.
         turn: The turn that the step belongs to.
         context: The user's context, where functions of the user get it.
-        tool_input: For an agent as a tool: the arguments that it was called with.
+        tool_input: For an agent as a tool: the arguments that it was called with. `message_id`: Of a thread's message.
     """
 
     root: str
@@ -79,6 +70,7 @@ class StepInput(Frozen):
     context: dict[str, Any] | None = None
     usage: Tokens | None = None
     tool_input: Any = None
+    message_id: str = ""
 
 
 class Cursor(Frozen):
@@ -110,8 +102,9 @@ class CallModelInput(StepInput):
         llm_hooks: Whether hooks listen to the call's start or end.
         filters_input: Whether a function edits the request.
         omit_reasoning_ids: Whether reasoning items after the first `input_count` items go without their ids.
-        previous_response_id: The provider keeps the conversation up to this answer.
-        conversation_id: The provider keeps the conversation under this id.
+        previous_response_id, conversation_id: What the provider keeps the conversation by.
+        cuts: How often the model was stopped in this turn before.
+        answers: For an agent as a tool whose run somebody listens to: the call that it answers, in stored form.
     """
 
     definition: str
@@ -125,6 +118,8 @@ class CallModelInput(StepInput):
     previous_response_id: str | None = None
     conversation_id: str | None = None
     prompt_cache_key: str | None = None
+    cuts: int = 0
+    answers: dict[str, Any] | None = None
 
 
 class CallModelOutput(Frozen):
@@ -153,9 +148,10 @@ class ToolCall(StepInput):
 
     Attributes:
         call_id: Ours; `model_call_id` is the model's.
-        fingerprint: The tool's definition in the snapshot.
+        fingerprint: The tool's definition in the snapshot; of a handoff, what it takes as input.
         arguments: As the model wrote them; empty if they lie in the blob store under `arguments_blob`.
         idempotency_key: The same over attempts, crashes and workers.
+        output_bytes: How much of its output's text the model may see.
         end_hook: Whether `on_tool_end` is called here; not where output guardrails come first.
     """
 
@@ -166,6 +162,7 @@ class ToolCall(StepInput):
     arguments: str = ""
     arguments_blob: str | None = None
     output_format: Literal["json", "str"] = "json"
+    output_bytes: int = MAX_ITEM_BYTES
     idempotency_key: str = ""
     end_hook: bool = True
 
@@ -175,13 +172,14 @@ class CallToolOutput(Frozen):
 
     Attributes:
         is_value: Whether the output's text is the JSON of a value.
-        is_object: Whether it is the JSON of an object of the user's, which a final output may be.
+        is_object: Whether it is the JSON of an object of the user's; `effect`: the key of the effect that it had.
     """
 
     item: dict[str, Any]
     is_value: bool = False
     is_object: bool = False
     context_changes: dict[str, Any] = {}
+    effect: str = ""
 
 
 class GuardrailInput(StepInput):

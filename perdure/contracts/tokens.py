@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
 
 from perdure.definition import Frozen
 from perdure.usage import InputTokensDetails, OutputTokensDetails, RequestUsage, Usage
 
+Count: TypeAlias = Annotated[int, Field(ge=-(2**63), lt=2**63)]  # a model may count anything; what else could travel?
 RequestTokens: TypeAlias = tuple[int, ...]  # input, output, cached, reasoning, and, if there are any, other tokens
 
 
@@ -27,12 +30,12 @@ def request_usage(tokens: RequestTokens) -> RequestUsage:
 class Tokens(Frozen):
     """Requests and tokens; `other` are those that a provider counts beside input and output."""
 
-    requests: int = 0
-    input: int = 0
-    output: int = 0
-    cached: int = 0
-    reasoning: int = 0
-    other: int = 0
+    requests: Count = 0
+    input: Count = 0
+    output: Count = 0
+    cached: Count = 0
+    reasoning: Count = 0
+    other: Count = 0
 
     @classmethod
     def of(cls, usage: Usage) -> Tokens:

@@ -18,8 +18,11 @@ from perdure.loop.calls import (
 )
 from perdure.loop.frames import begin, fail_frame
 from perdure.loop.handoffs import after_announcing, edit_history, hand_off, take_over
-from perdure.loop.records import Decision, Failure, GuardrailRecord
+from perdure.loop.interrupting import absorb_stopped, take_stopped
+from perdure.loop.records import Decision, Declined, Failure, Guard, GuardrailRecord
 from perdure.loop.recovery import recover
+from perdure.loop.resolutions import absorb_resolution, become_unknown, note_effect, stop_asking
+from perdure.loop.saving import take_history, written
 from perdure.loop.state import Call, Frame, LoopState
 from perdure.loop.steps import (
     AgentsSnapshotted,
@@ -32,35 +35,29 @@ from perdure.loop.steps import (
     ModelAnswered,
     Outcome,
     OutcomeUnknown,
+    ResolveEffect,
     RunHook,
+    SessionRead,
+    SessionWritten,
     SnapshotAgents,
     Step,
     StepDeclined,
     StepFailed,
     ToolReturned,
     UserSaid,
+    UseSession,
     Wait,
 )
+from perdure.loop.threads import seat
+from perdure.loop.tripwires import tripped
 from perdure.loop.turn import finish, merge_changes, next_turn, warn
-
-_UNKNOWN = (
-    "The outcome of this call is unknown: the worker was lost while it ran, so it may or may not have taken effect. "
-    "It was not repeated. Find out what happened before you try again."
-)
-_TRIPWIRES = {
-    "input": ("InputGuardrailTripwireTriggered", "Guardrail InputGuardrail triggered tripwire"),
-    "output": ("OutputGuardrailTripwireTriggered", "Guardrail OutputGuardrail triggered tripwire"),
-    "tool_input": ("ToolInputGuardrailTripwireTriggered", "Tool input guardrail ToolInputGuardrail triggered tripwire"),
-    "tool_output": (
-        "ToolOutputGuardrailTripwireTriggered",
-        "Tool output guardrail ToolOutputGuardrail triggered tripwire",
-    ),
-}
+from perdure.loop.urgency import urgency
 
 
 def started(state: LoopState, step: Step) -> None:
     """Records that the driver started a step."""
     state.in_flight[step.id] = step.path
+    take_stopped(state, step.id)
     frame = state.frame(step.path)
     if isinstance(step, CallModel) and frame is not None:
         frame.requested.sent = frame.requested.count
@@ -71,21 +68,30 @@ def absorb(state: LoopState, step: Step, outcome: Outcome) -> None:
 
     Follow it by `settle`.
     """
-    if state.in_flight.pop(step.id, None) is None:
+    was_stopped = take_stopped(state, step.id)
+    if state.in_flight.pop(step.id, None) != step.path:
         return
     if isinstance(step, SnapshotAgents):
-        _absorb_snapshot(state, outcome)
+        _absorb_snapshot(state, step.id.partition("~")[0], outcome)
         return
     frame = state.frame(step.path)
     if frame is None or frame.failure is not None:
         return
+    if was_stopped and isinstance(step, CallModel):
+        absorb_stopped(state, frame, step, outcome)
+        return
     base = step.id.partition("~")[0]
     if isinstance(outcome, StepDeclined):
-        state.deferred[base] = state.deferred.get(base, 0) + 1
+        call_id = "" if isinstance(step, CallModel) else step.call_id
+        _decline(state, base, outcome.reason, call_id)
         warn(state, f"{_who(frame, step)} waits for a worker: {outcome.reason}")
         return
     state.deferred.pop(base, None)
-    call_id = "" if isinstance(step, CallModel) else step.call_id
+    _absorb(state, frame, step, outcome)
+
+
+def _absorb(state: LoopState, frame: Frame, step: Step, outcome: Outcome) -> None:
+    call_id = "" if isinstance(step, CallModel | SnapshotAgents) else step.call_id
     call = frame.call(call_id)
     if call_id and call is None:
         raise RuntimeError(f"step {step.id} is about a call that is not open")
@@ -97,30 +103,43 @@ def absorb(state: LoopState, step: Step, outcome: Outcome) -> None:
         _absorb_for_frame(state, frame, step, outcome)
 
 
+def give_up(state: LoopState, step_id: str) -> None:
+    """Forgets a step in flight that is not to end: what asked for it may ask again."""
+    state.in_flight.pop(step_id, None)
+    take_stopped(state, step_id)
+
+
 def absorb_timeout(state: LoopState, wait: Wait, now: float) -> None:
-    """Rejects a call that nobody decided about in time. Follow it by `settle`."""
+    """Rejects a call that nobody decided about in time, gives one up whose outcome nobody told. Then `settle`."""
     for frame in state.frames():
         call = frame.call(wait.call_id)
-        if call is not None and call.phase == "waiting":
+        if call is not None and call.phase == "unknown":
+            stop_asking(call)
+        elif call is not None and call.phase == "waiting":
             reason = f"Nobody decided about this call within {_duration(state.approval_timeout_seconds)}."
             decision = Decision(approve=False, reason=reason, at=now)
             state.decided[call.id] = decision
             apply_decision(frame, call, decision)
 
 
-def _absorb_snapshot(state: LoopState, outcome: Outcome) -> None:
+def _absorb_snapshot(state: LoopState, base: str, outcome: Outcome) -> None:
     match outcome:
         case AgentsSnapshotted(snapshot):
             state.snapshot = snapshot
-            state.root.agent, state.root.rules = snapshot.start, snapshot.rules
+            seat(state)
             begin(state, state.root)
         case StepDeclined(reason):
-            state.deferred["snapshot"] = state.deferred.get("snapshot", 0) + 1
+            _decline(state, base, reason)
             warn(state, f"The start waits for a worker: {reason}")
         case StepFailed(failure):
             fail_frame(state.root, failure)
         case _:
             raise _misfit("snapshot", outcome)
+
+
+def _decline(state: LoopState, step_id: str, reason: str, call_id: str = "") -> None:
+    earlier = state.deferred.get(step_id)
+    state.deferred[step_id] = Declined(1 if earlier is None else earlier.times + 1, reason, call_id)
 
 
 def _absorb_failure(frame: Frame, call: Call | None, failure: Failure) -> None:
@@ -137,9 +156,11 @@ def _absorb_for_call(state: LoopState, frame: Frame, call: Call, step: Step, out
             call.output, call.output_is_value, call.output_is_object = item, is_value, is_object
             call.phase, call.checked, call.is_result = "reviewing", 0, True
             call.context_changes |= changes
-        case CallTool(), OutcomeUnknown():
-            state.unknown_outcomes.append(call.id)
-            answer_call(call, _UNKNOWN)
+            note_effect(state, call)
+        case CallTool(), OutcomeUnknown(why):
+            become_unknown(state, call, why)
+        case ResolveEffect(), ToolReturned(item, is_value, _, is_object):
+            absorb_resolution(state, call, item, is_value=is_value, is_object=is_object)
         case CheckGuardrail(), GuardrailChecked(said, changes):
             call.context_changes |= changes
             _absorb_tool_guardrail(frame, call, said)
@@ -159,7 +180,7 @@ def _absorb_for_call(state: LoopState, frame: Frame, call: Call, step: Step, out
 def _absorb_tool_guardrail(frame: Frame, call: Call, said: GuardrailRecord) -> None:
     frame.guardrails.append(said)
     if said.behavior == "raise":
-        call.failure = _tripped(said)
+        call.failure = tripped(said)
     elif said.behavior == "allow":
         call.checked += 1
     elif said.kind == "tool_input":
@@ -207,6 +228,10 @@ def _absorb_for_frame(state: LoopState, frame: Frame, step: Step, outcome: Outco
         case CallUser(), UserSaid():
             merge_changes(state, frame, [(step.id, outcome.context_changes)])
             _absorb_function(state, frame, step, outcome)
+        case UseSession(), SessionRead():
+            take_history(state, frame, outcome)
+        case UseSession(), SessionWritten(last):
+            written(frame, last)
         case _:
             raise _misfit(step.id, outcome)
 
@@ -214,10 +239,16 @@ def _absorb_for_frame(state: LoopState, frame: Frame, step: Step, outcome: Outco
 def _absorb_guardrail(frame: Frame, step: CheckGuardrail, said: GuardrailRecord) -> None:
     frame.guardrails.append(said)
     if said.behavior != "allow":
-        fail_frame(frame, _tripped(said))
-    for guard in frame.guards if step.kind == "input" else frame.reviews:
+        fail_frame(frame, tripped(said))
+    for guard in _guards_of(frame, step):
         if (guard.source, guard.index) == (step.source, step.index):
             guard.passed = True
+
+
+def _guards_of(frame: Frame, step: CheckGuardrail) -> list[Guard]:
+    if step.added:
+        return frame.admission.guards if frame.admission is not None else []
+    return frame.guards if step.kind == "input" else frame.reviews
 
 
 def _absorb_hook(state: LoopState, frame: Frame) -> None:
@@ -234,7 +265,7 @@ def _absorb_hook(state: LoopState, frame: Frame) -> None:
 
 def _absorb_function(state: LoopState, frame: Frame, step: CallUser, said: UserSaid) -> None:
     match step.role:
-        case "tool_use_behavior" if said.output is not None:
+        case "tool_use_behavior" if said.output is not None and urgency(frame) != "now":
             finish(state, frame, said.output)
         case "tool_use_behavior":
             next_turn(state, frame)
@@ -250,12 +281,6 @@ def _absorb_function(state: LoopState, frame: Frame, step: CallUser, said: UserS
             recover(state, frame, said)
         case _:
             raise _misfit(step.id, said)
-
-
-def _tripped(said: GuardrailRecord) -> Failure:
-    kind, text = _TRIPWIRES[said.kind]
-    view = {name: getattr(said, name) for name in GuardrailRecord.__dataclass_fields__}
-    return Failure(kind, text, {"guardrail": view})
 
 
 def _who(frame: Frame, step: Step) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from perdure.canonical import digest_of
 from perdure.definition import AgentDefinition
@@ -17,6 +17,13 @@ _LOCAL_CALLS = ("computer_call", "local_shell_call", "shell_call", "apply_patch_
 
 # What types end with that the provider did on its own account: without a message the model has more to say.
 _PROVIDER_GOES_ON = ("_call", "_request", "tool_search_output")
+
+
+class MadeCall(NamedTuple):
+    """A call as the model made it, and the name of its tool and arguments."""
+
+    item: dict[str, Any]
+    digest: str
 
 
 @dataclass(slots=True)
@@ -33,8 +40,8 @@ class Reading:
     """
 
     items: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    handoffs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    calls: list[MadeCall] = field(default_factory=list[MadeCall])
+    handoffs: list[MadeCall] = field(default_factory=list[MadeCall])
     final: Final | None = None
     failure: Failure | None = None
     used_provider_tools: bool = False
@@ -58,13 +65,14 @@ def read_answer(state: LoopState, frame: Frame, answer: ModelAnswer) -> Reading 
         problem = _problem_with_call(definition, frame, item, answer.disabled)
         if problem:
             return misbehaved(problem)
-        call = (item["call_id"], call_digest(item))
-        if call in made or call[1] in _earlier_digests(state, frame, item["call_id"]):
+        digest = _call_digest(item)
+        call = (item["call_id"], digest)
+        if call in made or digest in _earlier_digests(state, frame, item["call_id"]):
             continue
         made.add(call)
         reading.items.append(item)
         is_handoff = item["name"] in definition.handoffs_by_name and item["name"] not in answer.disabled
-        (reading.handoffs if is_handoff else reading.calls).append(item)
+        (reading.handoffs if is_handoff else reading.calls).append(MadeCall(item, digest))
     if len(made) > MAX_CALLS_PER_RESPONSE:
         return misbehaved(f"Model made {len(made)} calls in one answer; at most {MAX_CALLS_PER_RESPONSE} are run")
     reading.used_provider_tools = any(_is_provider_tool(item) for item in reading.items)
@@ -73,15 +81,15 @@ def read_answer(state: LoopState, frame: Frame, answer: ModelAnswer) -> Reading 
     return reading
 
 
-def call_digest(item: dict[str, Any]) -> str:
-    """Names a call's tool and arguments."""
-    arguments = item["perdure_blob"]["sha256"] if is_reference(item) else item["arguments"]
-    return digest_of([item["name"], arguments])[:12]
-
-
 def misbehaved(message: str, kind: str = "") -> Failure:
     """The failure of a run whose model answers with something that cannot be followed."""
     return Failure("ModelBehaviorError", message, kind=kind)
+
+
+def _call_digest(item: dict[str, Any]) -> str:
+    """Names a call's tool and arguments."""
+    arguments = item["perdure_blob"]["sha256"] if is_reference(item) else item["arguments"]
+    return digest_of([item["name"], arguments])[:12]
 
 
 def _read_end(definition: AgentDefinition, frame: Frame, reading: Reading, invalid_output: str | None) -> None:

@@ -12,8 +12,9 @@ from perdure.canonical import clean_text
 from perdure.definition import AgentToolDefinition, ToolDefinition
 from perdure.items import is_reference, message_text
 from perdure.loop.frames import open_frame
+from perdure.loop.phases import CallPhase
 from perdure.loop.records import Decision, Failure, Final
-from perdure.loop.state import Call, CallPhase, Frame, LoopState
+from perdure.loop.state import Call, Frame, LoopState
 
 REJECTED = "Tool execution was not approved."
 _FAILED = "An error occurred while running the tool. Please try again. Error: "
@@ -170,7 +171,7 @@ def fail_agent(frame: Frame, call: Call, failure: Failure) -> None:
 def end_agent(state: LoopState, call: Call, child: Frame) -> None:
     """Takes the output of an agent that ran as a tool to its end."""
     final = child.final or Final()
-    extracts = _agent_of(call).extracts_output
+    extracts = _agent_of(call).extracts_output or _has_more_to_tell(call, child)
     if final.kind == "text" and final.text == "" and not extracts:
         final = child.final = _latest(child)
     as_python = final.kind != "text" and state.tool_output_format == "str"
@@ -178,6 +179,11 @@ def end_agent(state: LoopState, call: Call, child: Frame) -> None:
         call.phase = "extracting"
     else:
         take_agent_output(call, final)
+
+
+def _has_more_to_tell(call: Call, child: Frame) -> bool:
+    """Whether who is told what happens in an agent's run has not heard of its last outputs: its model heard none."""
+    return _agent_of(call).streams and child.record.entries[-1].kind in ("output", "value")
 
 
 def take_agent_output(call: Call, final: Final) -> None:

@@ -36,9 +36,9 @@ def judge_decision(state: LoopState, name: str, decision: Decision, digest: str 
         decision: What is decided.
         digest: If given, it must name the call's tool and arguments.
     """
-    call_id, problem = _resolve(state, name)
-    if call_id is None:
-        return Ruling("ambiguous call" if problem else "unknown call", name, problem or _unknown(state, name))
+    call_id, refused = named_call(state, name)
+    if refused is not None:
+        return refused
     earlier = state.decided.get(call_id)
     if earlier is not None:
         return _after(call_id, earlier, decision)
@@ -46,9 +46,7 @@ def judge_decision(state: LoopState, name: str, decision: Decision, digest: str 
     if call is None or call.phase != "waiting":
         return Ruling("too late", call_id, f"Call {call_id} does not wait for a decision (any more).")
     if digest is not None and digest != call.digest:
-        return Ruling(
-            "other digest", call_id, f"Call {call_id} has digest {call.digest}, not {digest:.80}: look again."
-        )
+        return other_digest(call, digest)
     return Ruling("accepted", call_id, f"Call {call_id} is {'approved' if decision.approve else 'rejected'}.")
 
 
@@ -79,18 +77,23 @@ def _covered(frame: Frame, call: Call, decision: Decision) -> list[Call]:
     return [other for other in frame.calls if other.phase == "waiting" and other.name == call.name]
 
 
-def _resolve(state: LoopState, name: str) -> tuple[str | None, str]:
+def named_call(state: LoopState, name: str) -> tuple[str, Ruling | None]:
+    """Our id of the call that a message names by our id or the model's, or why there is no telling."""
     if name in state.call_digests:
-        return name, ""
+        return name, None
     bearers = state.call_ids.get(name, [])
     if len(bearers) > 1:
-        return None, f"{len(bearers)} calls of this run bear the id {name:.80}: name {' or '.join(bearers[:5])}."
-    return (bearers[0] if bearers else None), ""
+        text = f"{len(bearers)} calls of this run bear the id {name:.80}: name {' or '.join(bearers[:5])}."
+        return "", Ruling("ambiguous call", name, text)
+    if not bearers:
+        waiting = ", ".join(call.id for call in state.waiting_calls()) or "none"
+        return "", Ruling("unknown call", name, f"No call {name:.80} is known; waiting now: {waiting}.")
+    return bearers[0], None
 
 
-def _unknown(state: LoopState, name: str) -> str:
-    waiting = ", ".join(call.id for call in state.waiting_calls()) or "none"
-    return f"No call {name:.80} is known; waiting now: {waiting}."
+def other_digest(call: Call, digest: str) -> Ruling:
+    """The ruling about a message that was written for other arguments."""
+    return Ruling("other digest", call.id, f"Call {call.id} has digest {call.digest}, not {digest:.80}: look again.")
 
 
 def _after(call_id: str, earlier: Decision, decision: Decision) -> Ruling:

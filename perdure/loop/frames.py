@@ -7,6 +7,7 @@ from typing import Any
 from perdure.canonical import encode
 from perdure.definition import AgentToolDefinition, GuardrailDefinition
 from perdure.loop.records import Failure, Guard, Kept, Transcript
+from perdure.loop.saving import save_rejected, save_turn, track, writer_of
 from perdure.loop.showing import prune
 from perdure.loop.state import Frame, LoopState
 from perdure.transcript import chain_start_below
@@ -37,6 +38,7 @@ def open_frame(
         opened_by=opened_by,
         tool_input=tool_input,
         kept=Kept.asked(tool.conversation_id, tool.previous_response_id),
+        session=track(tool.session, writer_of(state.root.record.origin)),
     )
     prune(frame, state.root.record.origin)
     begin(state, frame)
@@ -48,7 +50,10 @@ def begin(state: LoopState, frame: Frame) -> None:
     definition = state.definition(frame)
     frame.guards = guards(definition.input_guardrails, frame.rules.input_guardrails)
     frame.settled_items = frame.record.count
-    begin_turn(frame)
+    if frame.session is not None and not frame.session.is_read:
+        frame.stage = "remembering"
+    else:
+        begin_turn(frame)
 
 
 def guards(of_agent: tuple[GuardrailDefinition, ...], of_run: tuple[GuardrailDefinition, ...]) -> list[Guard]:
@@ -60,8 +65,36 @@ def guards(of_agent: tuple[GuardrailDefinition, ...], of_run: tuple[GuardrailDef
 def begin_turn(frame: Frame) -> None:
     """Lets a frame ask its model once more, if it may; what was said so far belongs to completed turns."""
     frame.settled_items, frame.settled_turns = frame.record.count, frame.turn
+    _save(frame)
+
+
+def conclude(frame: Frame) -> None:
+    """Ends a frame whose final output has passed, once its session has been told."""
+    _save(frame)
+
+
+def _save(frame: Frame) -> None:
+    """Has the session told of the turn, if there is one, before the frame goes on."""
+    save_turn(frame)
+    frame.stage = "saving"
+    after_saving(frame)
+
+
+def after_saving(frame: Frame) -> None:
+    """Lets a frame go on, to its end or to its next turn, unless its session has yet to be told something."""
+    if frame.session is not None and frame.session.due:
+        return
+    if frame.session is not None and frame.session.failure is not None:
+        frame.failure = frame.failure or frame.session.failure
+    elif frame.final is not None or frame.stopping:
+        frame.stage = "done"
+    else:
+        _open_turn(frame)
+
+
+def _open_turn(frame: Frame) -> None:
     frame.stage = "screening"
-    if frame.max_turns is not None and frame.turn >= frame.max_turns:
+    if frame.max_turns is not None and frame.turn - frame.begun >= frame.max_turns:
         failure = Failure("MaxTurnsExceeded", f"Max turns ({frame.max_turns}) exceeded", kind="max_turns")
         fail_frame(frame, failure)
 
@@ -70,5 +103,7 @@ def fail_frame(frame: Frame, failure: Failure) -> None:
     """Ends a frame with a failure, unless an error handler may turn it into a final output."""
     if failure.kind in frame.rules.error_handlers and frame.recovery is None:
         frame.recovery, frame.stage = failure, "recovering"
+    elif frame.session is not None and frame.stage == "reviewing":
+        save_rejected(frame, failure)
     else:
         frame.failure = frame.failure or failure

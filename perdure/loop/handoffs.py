@@ -7,11 +7,12 @@ from typing import Any
 
 from perdure.canonical import encode
 from perdure.definition import HandoffDefinition
+from perdure.loop.edits import EditedHistory, EditedItem, Rewritten
 from perdure.loop.frames import begin_turn, fail_frame
 from perdure.loop.records import Entry, EntryKind, Failure
+from perdure.loop.saving import save_turn
 from perdure.loop.showing import new_epoch, prune
 from perdure.loop.state import Frame, LoopState
-from perdure.loop.steps import EditedHistory, EditedItem, Rewritten
 from perdure.transcript import chain_start_below
 
 _IGNORED = "Multiple handoffs detected, ignoring this one."
@@ -24,6 +25,12 @@ def begin_handoff(state: LoopState, frame: Frame) -> None:
         frame.stage = "handing off"
     else:
         hand_off(state, frame, handoff.definition.agent)
+
+
+def refuse_handoffs(frame: Frame, text: str) -> None:
+    """Answers the turn's handoffs, of which none is carried out."""
+    for refused in frame.handoffs:
+        frame.append(encode(_output(refused.item, text)), "output")
 
 
 def hand_off(state: LoopState, frame: Frame, target: str) -> None:
@@ -85,6 +92,7 @@ def edit_history(state: LoopState, frame: Frame, edited: EditedHistory) -> None:
     origin = state.root.record.origin
     frame.input_is_text = edited.input_is_text
     if edited.record is not None:
+        save_turn(frame)  # as it was said: what the filter left of it may be sealed
         _take(frame, origin, edited.record, edited)
         return
     inputs = [_entry(frame, item, "input") for item in edited.input]
@@ -94,7 +102,7 @@ def edit_history(state: LoopState, frame: Frame, edited: EditedHistory) -> None:
     new = [_entry(frame, item) for item in edited.new]
     earlier = [
         entry._replace(digest="")
-        for entry in frame.record.entries[: turn_start(frame) - frame.record.first]
+        for entry in frame.record.entries[frame.record.given : turn_start(frame)]
         if entry.kind != "input"
     ]
     shown = None if edited.shown is None else [_entry(frame, item) for item in edited.shown]

@@ -8,8 +8,10 @@ from itertools import islice
 from typing import TypeVar
 
 from perdure.limits import MAX_KNOWN_CALLS, MAX_KNOWN_DECISIONS
-from perdure.loop.records import Chunk, Transcript
+from perdure.loop.conversing import Thread
+from perdure.loop.records import Chunk, ResponseRecord, Transcript
 from perdure.loop.state import Frame, LoopState
+from perdure.loop.threads import forget_outcomes
 
 _T = TypeVar("_T")
 
@@ -23,13 +25,25 @@ def sealable(state: LoopState, kept_bytes: int) -> Iterator[tuple[Frame, Transcr
         if not frame.turn:
             continue
         open_items = frame.record.count - frame.settled_items
-        for transcript in {id(each): each for each in (frame.record, frame.shown, frame.requested)}.values():
+        for transcript in {id(each): each for each in _transcripts(state, frame)}.values():
             upto = transcript.count - open_items
             if transcript is frame.requested:
                 upto = min(upto, transcript.sent)
+            if _is_base(state, frame, transcript):
+                upto = transcript.given  # what follows is as the run's record had it before it was edited
             upto = _without_tail(transcript, upto, kept_bytes)
             if upto > transcript.first:
                 yield frame, transcript, upto
+
+
+def _transcripts(state: LoopState, frame: Frame) -> list[Transcript]:
+    thread = state.thread if frame is state.root else None
+    return [frame.record, frame.shown, frame.requested, *([thread.history] if thread is not None else [])]
+
+
+def _is_base(state: LoopState, frame: Frame, transcript: Transcript) -> bool:
+    """Whether it is a thread's history, of which a handoff's edit has made another record."""
+    return state.thread is not None and transcript is state.thread.history and transcript is not frame.record
 
 
 def _without_tail(transcript: Transcript, upto: int, kept_bytes: int) -> int:
@@ -50,15 +64,32 @@ def seal(frame: Frame, transcript: Transcript, chunks: list[Chunk]) -> None:
     """
     transcript.seal(chunks)
     if chunks and transcript is frame.record:
-        frame.responses = [each for each in frame.responses if each.items is None and each.first >= transcript.first]
+        frame.responses = _after(frame.responses, transcript)
+
+
+def seal_history(thread: Thread | None, transcript: Transcript) -> None:
+    """Forgets the answers of ended messages that begin among a thread's items that lie in the blob store now."""
+    if thread is not None and transcript is thread.history:
+        thread.responses = _after(thread.responses, transcript)
+
+
+def _after(responses: list[ResponseRecord], transcript: Transcript) -> list[ResponseRecord]:
+    return [each for each in responses if each.items is None and each.first >= transcript.first]
 
 
 def forget(state: LoopState) -> None:
-    """Forgets what only grows: the ids of old calls, and decisions about them."""
+    """Forgets what only grows: the ids of old calls, their effects, and what was said about them."""
     open_calls = {call.id for frame in state.frames() for call in (*frame.calls, *frame.handoffs)}
+    if state.thread is not None:
+        forget_outcomes(state.thread)
     state.call_digests = _newest(state.call_digests, MAX_KNOWN_CALLS, open_calls)
     known = ((name, [each for each in ours if each in state.call_digests]) for name, ours in state.call_ids.items())
     state.call_ids = {name: ours for name, ours in known if ours}
+    state.effects = _newest(state.effects, MAX_KNOWN_CALLS, open_calls)
+    state.resolved = {
+        call_id: replace(said, result=(said.result or "")[:200] or None)
+        for call_id, said in _newest(state.resolved, MAX_KNOWN_DECISIONS, set()).items()
+    }
     decided = _newest(state.decided, MAX_KNOWN_DECISIONS, open_calls)
     state.decided = {
         call_id: decision if call_id in open_calls else replace(decision, reason=(decision.reason or "")[:200] or None)

@@ -5,6 +5,8 @@ Rule 2. Without a snapshot of the agents nothing else starts.
 Rule 3. What belongs to an agent as a tool that has ended is stopped.
 Rule 4. Each frame asks for what its stage lacks; while calls are open, each call for what its phase lacks.
 Rule 5. What is in flight is not named again, so planning twice starts nothing twice.
+Rule 6. While a run is paused or interrupted no step starts; while it is to hear a message now, its agents as tools
+start none, but what a person has said of an outcome is noted.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import replace
 
 from perdure.limits import MAX_PARALLEL_CALLS
 from perdure.loop.calls import busy_calls
-from perdure.loop.records import Guard
+from perdure.loop.records import Declined, Guard
 from perdure.loop.state import Call, Frame, LoopState
 from perdure.loop.steps import (
     Action,
@@ -25,18 +27,24 @@ from perdure.loop.steps import (
     CheckGuardrail,
     Fail,
     Finish,
-    Role,
+    Interrupt,
+    ResolveEffect,
     RunHook,
     SnapshotAgents,
     Start,
     Step,
+    UseSession,
     Wait,
 )
+from perdure.loop.threads import NOBODY
+from perdure.loop.urgency import urgency
+from perdure.roles import Role
 
 _FIRST_DELAY_SECONDS = 2.0  # before a step that a worker declined is offered again
 _LONGEST_DELAY_SECONDS = 60.0
 _DOUBLINGS = 10  # enough to reach the longest delay; a step may be declined for days, and 2.0 * 2**1024 is no float
 
+_WAITS = {"waiting": "approval", "unknown": "outcome"}
 _HOOKS = {"announcing": "on_handoff", "ending": "on_agent_end"}
 _FUNCTIONS: dict[str, Role] = {
     "choosing": "tool_use_behavior",
@@ -59,19 +67,44 @@ def plan(state: LoopState) -> list[Action]:
         return [Fail(state.failure)]
     if state.root.stage == "done":
         return [Finish()]
-    if state.snapshot is None:
-        return _new(state, [SnapshotAgents(id="snapshot", agent=state.agent_name)])
-    frames = list(state.frames())
+    if state.snapshot is None or state.root.stage == "listening":
+        return _without_agents(state)
+    frames = state.frames()
     alive = {frame.path for frame in frames}
     actions: list[Action] = [Cancel(step_id) for step_id, path in state.in_flight.items() if path not in alive]
+    actions += [Interrupt(step_id) for step_id in state.steering.stopped if step_id in state.in_flight]
     for frame in frames:
         actions += _new(state, _steps(state, frame))
+        actions += _about_session(state, frame)
         actions += [
-            Wait(f"approval.{call.id}", call.id, state.approval_timeout_seconds)
+            Wait(f"{_WAITS[call.phase]}.{call.id}", call.id, state.approval_timeout_seconds)
             for call in frame.calls
-            if call.phase == "waiting"
+            if call.phase in _WAITS
         ]
-    return _bounded(state, actions)
+    return _bounded(state, _permitted(state, actions))
+
+
+def _permitted(state: LoopState, actions: list[Action]) -> list[Action]:
+    """The actions without the steps that may not start now."""
+    if state.steering.is_held:
+        return [action for action in actions if not isinstance(action, Start)]
+    if urgency(state.root) == "now":
+        return [each for each in actions if not isinstance(each, Start) or _serves_the_run(each.step)]
+    return actions
+
+
+def _serves_the_run(step: Step) -> bool:
+    return not step.path or isinstance(step, ResolveEffect)
+
+
+def _without_agents(state: LoopState) -> list[Action]:
+    """A thread between two messages stops what is left of the last one; else the agents come first."""
+    left: list[Action] = [Cancel(step_id) for step_id, path in state.in_flight.items() if path == NOBODY]
+    if state.root.stage == "listening":
+        return left
+    message = state.thread.current if state.thread is not None else None
+    step_id = "snapshot" if message is None else f"snapshot.{message.sequence}"
+    return _permitted(state, [*left, *_new(state, [SnapshotAgents(id=step_id, agent=state.agent_name)])])
 
 
 def _bounded(state: LoopState, actions: list[Action]) -> list[Action]:
@@ -84,16 +117,20 @@ def _bounded(state: LoopState, actions: list[Action]) -> list[Action]:
 
 def _new(state: LoopState, steps: list[Step] | Iterator[Step]) -> list[Action]:
     """Those of the steps that are not in flight, under the ids that they have by now."""
-    due = (_offered(step, state.deferred.get(step.id, 0)) for step in steps)
+    due = (_offered(step, state.deferred.get(step.id)) for step in steps)
     return [Start(step) for step in due if step.id not in state.in_flight]
 
 
-def _offered(step: Step, deferred: int) -> Step:
+def _offered(step: Step, declined: Declined | None) -> Step:
     """The step under the id that it has now; one that workers declined comes again under another, and later."""
-    if not deferred:
+    if declined is None:
         return step
-    delay = min(_FIRST_DELAY_SECONDS * 2 ** min(deferred - 1, _DOUBLINGS), _LONGEST_DELAY_SECONDS)
-    return replace(step, id=f"{step.id}~{deferred}", delay_seconds=delay)
+    return replace(step, id=f"{step.id}~{declined.times}", delay_seconds=delay_seconds(declined))
+
+
+def delay_seconds(declined: Declined) -> float:
+    """How long a step that was declined waits before it is offered again."""
+    return min(_FIRST_DELAY_SECONDS * 2 ** min(declined.times - 1, _DOUBLINGS), _LONGEST_DELAY_SECONDS)
 
 
 def _steps(state: LoopState, frame: Frame) -> Iterator[Step]:
@@ -101,6 +138,9 @@ def _steps(state: LoopState, frame: Frame) -> Iterator[Step]:
     match frame.stage:
         case "screening" | "starting" | "asking" | "holding":
             yield from _steps_before_answer(frame)
+        case "admitting":
+            guards = frame.admission.guards if frame.admission is not None else []
+            yield from (_guard(frame, "added", guard) for guard in guards if not guard.passed)
         case "calling":
             yield from _call_steps(state, frame)
         case "announcing" | "ending":
@@ -111,8 +151,22 @@ def _steps(state: LoopState, frame: Frame) -> Iterator[Step]:
         case "choosing" | "handing off" | "filtering" | "recovering":
             role = _FUNCTIONS[frame.stage]
             yield CallUser(id=_id(frame, "call", f"{frame.turn}.{role}"), path=frame.path, role=role)
-        case "done":
+        case "remembering" | "saving" | "listening" | "done":
             return
+
+
+def _about_session(state: LoopState, frame: Frame) -> Iterator[Action]:
+    """A session is read once, then told what is due, one write after the other; before the end nothing else goes on."""
+    if frame.session is None:
+        return
+    if frame.session.failure is not None:
+        flying = [step_id for step_id, path in state.in_flight.items() if path == frame.path]
+        yield from (Cancel(step_id) for step_id in flying if not step_id.startswith("session."))
+    if frame.session.due:
+        step_id = _id(frame, "session", f"write.{frame.session.due[0].number}")
+        yield from _new(state, [UseSession(id=step_id, path=frame.path, does="write")])
+    elif frame.stage == "remembering":
+        yield from _new(state, [UseSession(id=_id(frame, "session", "read"), path=frame.path, does="read")])
 
 
 def _steps_before_answer(frame: Frame) -> Iterator[Step]:
@@ -122,17 +176,22 @@ def _steps_before_answer(frame: Frame) -> Iterator[Step]:
     if frame.stage == "starting":
         yield RunHook(id=_id(frame, "hook", f"{turn}.on_agent_start"), path=frame.path, event="on_agent_start")
     elif frame.stage == "asking":
-        yield CallModel(id=_id(frame, "model", f"{turn}"), path=frame.path, turn=turn)
+        again = f".{frame.cuts}" if frame.cuts else ""
+        yield CallModel(id=_id(frame, "model", f"{turn}{again}"), path=frame.path, turn=turn)
     yield from (
         _guard(frame, "input", guard) for guard in frame.guards if not guard.passed and guard.parallel == beside
     )
 
 
 def _guard(frame: Frame, kind: str, guard: Guard) -> CheckGuardrail:
+    name = f"added.{frame.record.count}" if kind == "added" else kind  # each that is added enters at another place
+    if frame.begun and kind != "added":
+        name = f"{kind}.{frame.begun + 1}"  # a thread's messages begin with different turns
     return CheckGuardrail(
-        id=_id(frame, "guardrail", f"{kind}.{guard.source}.{guard.index}"),
+        id=_id(frame, "guardrail", f"{name}.{guard.source}.{guard.index}"),
         path=frame.path,
-        kind="input" if kind == "input" else "output",
+        kind="output" if kind == "output" else "input",
+        added=kind == "added",
         source=guard.source,
         index=guard.index,
         name=guard.name,
@@ -157,6 +216,8 @@ def _call_step(frame: Frame, call: Call) -> Step | None:
     match call.phase:
         case "ready":
             return CallTool(id=f"tool.{call.id}", path=frame.path, call_id=call.id)
+        case "resolving":
+            return ResolveEffect(id=f"effect.{call.id}", path=frame.path, call_id=call.id)
         case "screening" | "checking" | "reviewing":
             return _tool_guard(frame, call)
         case "greeting" | "ending":
@@ -165,7 +226,7 @@ def _call_step(frame: Frame, call: Call) -> Step | None:
         case "judging" | "preparing" | "extracting" | "failing" | "explaining":
             role = _CALL_FUNCTIONS[call.phase]
             return CallUser(id=f"call.{call.id}.{role}", path=frame.path, role=role, call_id=call.id)
-        case "waiting" | "running" | "done":
+        case "waiting" | "unknown" | "running" | "done":
             return None
 
 

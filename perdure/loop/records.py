@@ -8,8 +8,10 @@ from typing import Any, Literal, NamedTuple
 from perdure.transcript import chain
 from perdure.usage import Usage
 
-# handoff: the call of one; handed_off: its output; value: an output whose text is JSON of what was returned
-EntryKind = Literal["input", "answer", "output", "value", "handoff", "handed_off"]
+# handoff: the call of one; handed_off: its output; value: an output whose text is JSON of what was returned;
+# added: said to the run while it was under way; interrupted: what a model had said when it was stopped
+EntryKind = Literal["input", "answer", "output", "value", "handoff", "handed_off", "added", "interrupted"]
+When = Literal["now", "after_tool", "next_turn"]  # how soon what is said to a run is to be heard
 
 
 class Entry(NamedTuple):
@@ -21,6 +23,15 @@ class Entry(NamedTuple):
     turn: int
     digest: str
     target: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Declined:
+    """A step that workers declined without doing it: how often by now, and the last one's reason."""
+
+    times: int
+    reason: str
+    call_id: str = ""
 
 
 @dataclass(slots=True, frozen=True)
@@ -49,6 +60,7 @@ class Transcript:
         entries: The items after the sealed ones.
         sent: How many items the last model call had; what comes after them is new to the worker that made it.
         sealed: The sealed items.
+        given: Of a thread: how many items from the first on were said before its message, whatever they were then.
     """
 
     origin: str
@@ -56,6 +68,7 @@ class Transcript:
     entries: list[Entry] = field(default_factory=list[Entry])
     sent: int = 0
     sealed: list[Chunk] = field(default_factory=list[Chunk])
+    given: int = 0
 
     @property
     def first(self) -> int:
@@ -117,6 +130,16 @@ class Decision:
 
 
 @dataclass(slots=True, frozen=True)
+class Resolution:
+    """What somebody has found out about a call whose outcome nobody knew; `result` is what came of it, if known."""
+
+    outcome: Literal["happened", "not_happened", "retry"]
+    result: str | None = None
+    by: str | None = None
+    at: float = 0.0  # as a decision's
+
+
+@dataclass(slots=True, frozen=True)
 class Failure:
     """Why a run fails: the error's class name, its text, and what else is known.
 
@@ -154,6 +177,25 @@ class Guard:
     name: str
     parallel: bool = False
     passed: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class SentInput:
+    """Input that was sent to a run under way: its items in stored form, by whom, what it takes back, what it awaits."""
+
+    message_id: str
+    items: list[dict[str, Any]]
+    by: str | None = None
+    withdraw: list[str] = field(default_factory=list[str])
+    when: When = "next_turn"
+
+
+@dataclass(slots=True)
+class Admission:
+    """The first of the inputs that wait, as many as `count`, while guardrails judge them."""
+
+    count: int
+    guards: list[Guard]
 
 
 @dataclass(slots=True, frozen=True)

@@ -10,6 +10,7 @@ import itertools
 import json
 from typing import Any
 
+from perdure.canonical import encode
 from perdure.duplicates import places_of_distinct
 from perdure.loop.records import Chunk, Entry, Transcript
 from perdure.loop.state import Frame
@@ -31,6 +32,29 @@ def requestable(entries: list[Entry]) -> list[Entry]:
     """The entries without what providers refuse."""
     given = list(itertools.takewhile(lambda entry: entry.kind == "input", entries))
     return _distinct([*given, *_answered(entries[len(given) :])])
+
+
+def requestable_after(entries: list[Entry], old: int) -> list[Entry]:
+    """The entries of a conversation without what providers refuse; calls in what follows the `old` ones stay."""
+    return _distinct([*_answered(entries[: max(old, 0)]), *entries[max(old, 0) :]])
+
+
+def without_answer(entries: list[Entry]) -> bool:
+    """Whether calls among the entries have no output."""
+    return len(_answered(entries)) < len(entries)
+
+
+def has_twins(transcript: Transcript, new: list[Entry]) -> bool:
+    """Whether an item among the last ones may have come before, by its id."""
+    earlier = transcript.entries[: len(transcript.entries) - len(new)]
+    for entry in new:
+        if entry.kind != "input" and b'"role"' in entry.data:
+            continue  # messages may come twice
+        item: dict[str, Any] = json.loads(entry.data)
+        names = [encode(name) for name in (item.get("call_id"), item.get("id")) if isinstance(name, str)]
+        if item.get("role") is None and any(name in each.data for each in earlier for name in names):
+            return True
+    return False
 
 
 def new_epoch(frame: Frame, origin: str, entries: list[Entry], sealed: list[Chunk] | None = None) -> Transcript:

@@ -1,18 +1,23 @@
 """What a run knows while it runs: the working form of its state.
 
-A run is a tree. Its root is the run itself; an agent that runs as a tool is a frame below the call that it answers,
+A run is a tree: the root is the run itself; an agent that runs as a tool is a frame below the call that it answers,
 with a conversation, turns and decisions of its own. The same loop runs them all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from perdure.definition import AgentDefinition, HandoffDefinition, RunRules, Snapshot, ToolDefinition
+from perdure.limits import MAX_ITEM_BYTES
+from perdure.loop.conversing import Thread
+from perdure.loop.holds import Steering
+from perdure.loop.phases import CallPhase
 from perdure.loop.records import (
+    Admission,
     Decision,
+    Declined,
     EntryKind,
     Failure,
     Final,
@@ -20,43 +25,14 @@ from perdure.loop.records import (
     GuardrailRecord,
     Kept,
     ModelAnswer,
+    Resolution,
     ResponseRecord,
+    SentInput,
     Transcript,
 )
+from perdure.loop.stages import Stage
+from perdure.loop.tracking import SessionTrack
 from perdure.usage import Usage
-
-Stage = Literal[
-    "screening",  # blocking input guardrails
-    "starting",  # hooks: an agent starts
-    "asking",  # the model
-    "holding",  # an answer waits for the input guardrails beside it
-    "calling",  # tools
-    "choosing",  # a function says whether the tools' results end the run
-    "handing off",  # a function is called with the handoff's arguments
-    "announcing",  # hooks: a handoff
-    "filtering",  # a function edits what the next agent gets
-    "recovering",  # a function may turn an error into a final output
-    "ending",  # hooks: an agent ends
-    "reviewing",  # output guardrails
-    "done",
-]
-
-CallPhase = Literal[
-    "screening",  # input guardrails, before a human is asked
-    "judging",  # does it need approval?
-    "waiting",  # for a decision
-    "checking",  # input guardrails
-    "ready",  # to run
-    "greeting",  # an agent as a tool: hooks, a tool starts
-    "preparing",  # an agent as a tool: a function makes its input
-    "running",  # an agent as a tool: it runs
-    "extracting",  # an agent as a tool: a function makes the output
-    "failing",  # an agent as a tool: a function words its failure
-    "explaining",  # a function words why it was not run
-    "reviewing",  # output guardrails
-    "ending",  # hooks: a tool ends
-    "done",
-]
 
 
 @dataclass(slots=True)
@@ -73,6 +49,8 @@ class Call:
         output_is_value: Whether the output's text is the JSON of a value, not a text of the tool's own.
         output_is_object: Whether that value is an object of the user's, as a final output may be.
         is_result: Whether the output is a result of the tool, which may end the run, and not a human's or our word.
+        unknown: Why nobody knows whether it took effect.
+        resolution: What a person has said about that.
         failure: Why the call cannot be answered.
         child: The agent that runs to answer it.
     """
@@ -90,6 +68,8 @@ class Call:
     output_is_object: bool = False
     is_result: bool = False
     context_changes: dict[str, Any] = field(default_factory=dict[str, Any])
+    unknown: str = ""
+    resolution: Resolution | None = None
     failure: Failure | None = None
     child: Frame | None = None
 
@@ -141,8 +121,11 @@ class Frame:
         handoffs: The open turn's handoffs, in call order.
         always: Standing decisions by agent and tool: another agent's tool of the same name may be another tool.
         recovery: The error that an error handler is asked about.
+        pending: What was sent to the run and waits for the next model request; `admission`: that of it which is judged.
         settled_items: Items of turns that were completed; `settled_turns` are those turns.
-        epochs: How many transcripts there were.
+        epochs: How many transcripts there were. `cuts`: How often the model was stopped in the turn that is next.
+        begun: How many turns there were before a thread's message.
+        stopping: Whether it is to end with the open turn.
         failure: Why it ends, if it does in a failure.
     """
 
@@ -171,9 +154,15 @@ class Frame:
     kept: Kept | None = None
     final: Final | None = None
     recovery: Failure | None = None
+    pending: list[SentInput] = field(default_factory=list[SentInput])
+    admission: Admission | None = None
+    session: SessionTrack | None = None
     settled_items: int = 0
     settled_turns: int = 0
     epochs: int = 1
+    cuts: int = 0
+    begun: int = 0
+    stopping: bool = False
     failure: Failure | None = None
 
     @property
@@ -202,15 +191,18 @@ class LoopState:
         agent_name: The agent that the run was started with.
         root: The run itself.
         snapshot: The agents as data; unknown until a worker has told, where the client knows a name only.
-        context: The user's context as JSON, top-level fields.
-        usage: Of the run and its agents as tools.
-        in_flight: The steps that the driver has started, with their frames' paths.
-        deferred: How often a worker declined a step without doing it, by the step's first id.
+        context: The user's context as JSON, top-level fields. `usage`: Of the run, or of a thread's message alone.
+        in_flight: The steps that the driver has started, with their frames' paths; `deferred`: those that workers
+            declined without doing them, by the step's first id.
         call_ids: Every id that the model gave a call so far, with our ids of the calls that bore it.
         call_digests: The digest of every call so far by our id.
         decided: Every committed decision by our call id.
-        unknown_outcomes: Calls that may or may not have taken effect: their worker was lost.
-        warnings: What a person should know, the last few.
+        resolved: What a person has said of each call whose outcome nobody knew, by our call id; the last word.
+        effects: The calls that have had an effect that must not be repeated, and whether a key of the tool's names it.
+        unknown_outcomes: Calls that may or may not have taken effect, and nobody has said (yet).
+        message_ids: Of the inputs that were sent to the run, the last ones: each is taken once.
+        warnings: What a person should know, the last few. `steering`: What holds the run up.
+        thread: What a thread knows beyond its message's run.
     """
 
     agent_name: str
@@ -218,20 +210,26 @@ class LoopState:
     snapshot: Snapshot | None = None
     approval_timeout_seconds: float = 0.0
     tool_output_format: Literal["json", "str"] = "json"
+    tool_output_bytes: int = MAX_ITEM_BYTES
     context: dict[str, Any] | None = None
     usage: Usage = field(default_factory=Usage)
     in_flight: dict[str, str] = field(default_factory=dict[str, str])
-    deferred: dict[str, int] = field(default_factory=dict[str, int])
+    deferred: dict[str, Declined] = field(default_factory=dict[str, Declined])
     call_ids: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     call_digests: dict[str, str] = field(default_factory=dict[str, str])
     decided: dict[str, Decision] = field(default_factory=dict[str, Decision])
+    resolved: dict[str, Resolution] = field(default_factory=dict[str, Resolution])
+    effects: dict[str, bool] = field(default_factory=dict[str, bool])
     unknown_outcomes: list[str] = field(default_factory=list[str])
+    message_ids: list[str] = field(default_factory=list[str])
     warnings: list[str] = field(default_factory=list[str])
+    steering: Steering = field(default_factory=Steering)
+    thread: Thread | None = None
 
     @property
     def failure(self) -> Failure | None:
-        """Why the run fails, if it does."""
-        return self.root.failure
+        """Why the run fails, if it does; that of a thread's message is its outcome."""
+        return self.root.failure if self.thread is None else self.thread.failure
 
     def definition(self, frame: Frame) -> AgentDefinition:
         """The definition of a frame's active agent."""
@@ -244,16 +242,20 @@ class LoopState:
             raise RuntimeError("the run has no snapshot of its agents yet")
         return self.snapshot.agents
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> list[Frame]:
         """All frames, outer ones first, in call order."""
+        found: list[Frame] = []
         waiting = [self.root]
         while waiting:
             frame = waiting.pop()
-            yield frame
+            found.append(frame)
             waiting += [call.child for call in reversed(frame.calls) if call.child is not None]
+        return found
 
     def frame(self, path: str) -> Frame | None:
         """The frame at a path."""
+        if not path:
+            return self.root
         return next((frame for frame in self.frames() if frame.path == path), None)
 
     def call(self, call_id: str) -> Call | None:
@@ -263,3 +265,7 @@ class LoopState:
     def waiting_calls(self) -> list[Call]:
         """The calls that wait for a decision, in call order."""
         return [call for frame in self.frames() for call in frame.calls if call.phase == "waiting"]
+
+    def unknown_calls(self) -> list[Call]:
+        """The calls of which nobody knows whether they took effect, in call order."""
+        return [call for frame in self.frames() for call in frame.calls if call.phase == "unknown"]

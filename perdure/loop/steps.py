@@ -6,19 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from perdure.definition import AgentDefinition, Snapshot
-from perdure.loop.records import Chunk, Entry, EntryKind, Failure, Final, GuardrailRecord, ModelAnswer
-
-Role = Literal[
-    "needs_approval",
-    "tool_error_formatter",
-    "failure_error_function",
-    "input_builder",
-    "custom_output_extractor",
-    "tool_use_behavior",
-    "on_handoff",
-    "handoff_input_filter",
-    "error_handler",
-]
+from perdure.loop.edits import EditedHistory, Rewritten
+from perdure.loop.records import Failure, Final, GuardrailRecord, ModelAnswer
+from perdure.roles import Role
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -52,14 +42,22 @@ class CallTool(_Step):
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
+class ResolveEffect(_Step):
+    """Tell the ledger what a person has said about a call whose outcome nobody knew."""
+
+    call_id: str
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
 class CheckGuardrail(_Step):
-    """Ask a guardrail whether this may pass: the input, the final output, a call or its output."""
+    """Ask a guardrail whether this may pass: the input, what was `added`, the final output, a call or its output."""
 
     kind: Literal["input", "output", "tool_input", "tool_output"]
     source: Literal["agent", "run", "tool"]
     index: int
     name: str
     call_id: str = ""
+    added: bool = False
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -78,7 +76,17 @@ class CallUser(_Step):
     call_id: str = ""
 
 
-Step: TypeAlias = SnapshotAgents | CallModel | CallTool | CheckGuardrail | RunHook | CallUser
+@dataclass(slots=True, frozen=True, kw_only=True)
+class UseSession(_Step):
+    """Read the history of the session, or tell the session the oldest of what is due."""
+
+    does: Literal["read", "write"]
+    call_id: str = ""
+
+
+Step: TypeAlias = (
+    SnapshotAgents | CallModel | CallTool | ResolveEffect | CheckGuardrail | RunHook | CallUser | UseSession
+)
 
 
 @dataclass(slots=True, frozen=True)
@@ -96,8 +104,15 @@ class Cancel:
 
 
 @dataclass(slots=True, frozen=True)
+class Interrupt:
+    """This model call is to stop; what it has said by then is its outcome, and waited for."""
+
+    id: str
+
+
+@dataclass(slots=True, frozen=True)
 class Wait:
-    """A call waits for a decision, at most this long; the id is the same as long as it is the same wait."""
+    """A call waits for a person's word, at most this long; the id is the same as long as it is the same wait."""
 
     id: str
     call_id: str
@@ -116,7 +131,7 @@ class Fail:
     failure: Failure
 
 
-Action: TypeAlias = Start | Cancel | Wait | Finish | Fail
+Action: TypeAlias = Start | Cancel | Interrupt | Wait | Finish | Fail
 
 
 @dataclass(slots=True, frozen=True)
@@ -163,43 +178,6 @@ class HooksRan:
 
 
 @dataclass(slots=True, frozen=True)
-class EditedItem:
-    """One item of an edited conversation: the one at `place` of the record, or a new one."""
-
-    place: int | None = None
-    item: dict[str, Any] | None = None
-    kind: EntryKind = "answer"
-    agent: str = ""
-    target: str = ""
-
-
-@dataclass(slots=True, frozen=True)
-class Rewritten:
-    """A transcript that an edit has made: sealed items, then the newest ones, whose digests are not known yet."""
-
-    sealed: list[Chunk]
-    entries: list[Entry]
-
-
-@dataclass(slots=True, frozen=True)
-class EditedHistory:
-    """What the next agent gets; `shown` is what the model gets instead of `before` and `new`, if that differs.
-
-    Where older items are sealed, the edit comes carried out: as the `record` that it makes, and what the model gets
-    (`rewritten`), and requests are made of (`pruned`), where these differ.
-    """
-
-    input: list[EditedItem]
-    input_is_text: bool
-    before: list[EditedItem]
-    new: list[EditedItem]
-    shown: list[EditedItem] | None = None
-    record: Rewritten | None = None
-    rewritten: Rewritten | None = None
-    pruned: Rewritten | None = None
-
-
-@dataclass(slots=True, frozen=True)
 class UserSaid:
     """What a function of the user said; what its role asks for is set.
 
@@ -231,6 +209,28 @@ class UserSaid:
 
 
 @dataclass(slots=True, frozen=True)
+class SessionRead:
+    """The history of the session and the new input, combined.
+
+    Attributes:
+        record: The run's input from now on.
+        new: What of it the session does not have yet, in stored form.
+        last: The digests of the session's last items.
+    """
+
+    record: Rewritten
+    new: list[dict[str, Any]]
+    last: list[str] = field(default_factory=list[str])
+
+
+@dataclass(slots=True, frozen=True)
+class SessionWritten:
+    """The session has what it was told; `last` as in `SessionRead`."""
+
+    last: list[str] = field(default_factory=list[str])
+
+
+@dataclass(slots=True, frozen=True)
 class StepDeclined:
     """The worker did not do the step, certainly, as it lacks what the step needs; another one may."""
 
@@ -239,12 +239,14 @@ class StepDeclined:
 
 @dataclass(slots=True, frozen=True)
 class OutcomeUnknown:
-    """The worker was lost while it ran a call that must not be repeated."""
+    """A call may or may not have taken effect; `why` says how that came."""
+
+    why: str = ""
 
 
 @dataclass(slots=True, frozen=True)
 class WaitedTooLong:
-    """Nobody decided about a call in time."""
+    """Nobody said in time what a call waits for."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -261,6 +263,8 @@ Outcome: TypeAlias = (
     | GuardrailChecked
     | HooksRan
     | UserSaid
+    | SessionRead
+    | SessionWritten
     | StepDeclined
     | OutcomeUnknown
     | WaitedTooLong

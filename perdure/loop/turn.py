@@ -8,11 +8,12 @@ from typing import Any
 from perdure.canonical import encode
 from perdure.items import is_reference
 from perdure.limits import MAX_CONTEXT_BYTES
-from perdure.loop.answer import Reading, call_digest, read_answer
+from perdure.loop.answer import MadeCall, Reading, read_answer
 from perdure.loop.frames import begin_turn, fail_frame, guards
-from perdure.loop.handoffs import begin_handoff
+from perdure.loop.handoffs import begin_handoff, refuse_handoffs
 from perdure.loop.records import Failure, Final, ModelAnswer, ResponseRecord
 from perdure.loop.state import Call, Frame, HandoffCall, LoopState
+from perdure.loop.urgency import NOT_RUN, urgency
 from perdure.portable_context import REMOVED
 
 _WARNINGS_KEPT = 20
@@ -24,7 +25,7 @@ def accept_answer(state: LoopState, frame: Frame, answer: ModelAnswer, now: floa
     if isinstance(reading, Failure):
         fail_frame(frame, reading)
         return
-    frame.turn += 1
+    frame.turn, frame.cuts = frame.turn + 1, 0
     _record(state, frame, answer, reading)
     frame.greeted = True
     _open_calls(state, frame, reading, answer.disabled, now)
@@ -45,7 +46,7 @@ def _record(state: LoopState, frame: Frame, answer: ModelAnswer, reading: Readin
     response.response_id, response.request_id = answer.response_id, answer.request_id
     response.raw_usage = answer.raw_usage
     frame.responses.append(response)
-    handoffs = [id(item) for item in reading.handoffs]
+    handoffs = [id(made.item) for made in reading.handoffs]
     for item in reading.items:
         frame.append(encode(item), "handoff" if id(item) in handoffs else "answer")
     if frame.kept is not None:
@@ -56,27 +57,27 @@ def _record(state: LoopState, frame: Frame, answer: ModelAnswer, reading: Readin
 def _open_calls(state: LoopState, frame: Frame, reading: Reading, disabled: frozenset[str], now: float) -> None:
     tools = state.definition(frame).tools_by_name
     early = frame.rules.guardrails_before_approval
-    for position, item in enumerate(reading.calls):
-        call_id, digest = _note_call(state, frame, position, item)
+    for position, made in enumerate(reading.calls):
+        item, call_id = made.item, _note_call(state, frame, position, made)
         tool = None if item["name"] in disabled else tools.get(item["name"])
         phase = "explaining" if tool is None else "screening" if early and tool.needs_approval else "judging"
-        call = Call(id=call_id, item=item, tool=tool, digest=digest, phase=phase, since=now)
+        call = Call(id=call_id, item=item, tool=tool, digest=made.digest, phase=phase, since=now)
         frame.calls.append(call)
 
 
 def _open_handoffs(state: LoopState, frame: Frame, reading: Reading, first: int) -> None:
     handoffs = state.definition(frame).handoffs_by_name
-    for position, item in enumerate(reading.handoffs, first):
-        call_id, digest = _note_call(state, frame, position, item)
-        frame.handoffs.append(HandoffCall(call_id, item, handoffs[item["name"]], digest))
+    for position, made in enumerate(reading.handoffs, first):
+        call_id = _note_call(state, frame, position, made)
+        frame.handoffs.append(HandoffCall(call_id, made.item, handoffs[made.item["name"]], made.digest))
 
 
-def _note_call(state: LoopState, frame: Frame, position: int, item: dict[str, Any]) -> tuple[str, str]:
+def _note_call(state: LoopState, frame: Frame, position: int, made: MadeCall) -> str:
     name = f"{frame.turn}.{position}"
-    call_id, digest = f"{frame.path}/{name}" if frame.path else name, call_digest(item)
-    state.call_ids.setdefault(item["call_id"], []).append(call_id)
-    state.call_digests[call_id] = digest
-    return call_id, digest
+    call_id = f"{frame.path}/{name}" if frame.path else name
+    state.call_ids.setdefault(made.item["call_id"], []).append(call_id)
+    state.call_digests[call_id] = made.digest
+    return call_id
 
 
 def close_turn(state: LoopState, frame: Frame) -> None:
@@ -85,9 +86,13 @@ def close_turn(state: LoopState, frame: Frame) -> None:
         frame.append(encode(call.output), "value" if call.output_is_value else "output")
     merge_changes(state, frame, [(call.id, call.context_changes) for call in frame.calls])
     results = _results(frame.calls)
-    if frame.handoffs:
+    is_passed_over = urgency(frame) == "now"
+    if frame.handoffs and is_passed_over:
+        refuse_handoffs(frame, NOT_RUN)
+        next_turn(state, frame)
+    elif frame.handoffs:
         begin_handoff(state, frame)
-    elif not results:
+    elif not results or is_passed_over:
         next_turn(state, frame)
     else:
         _after_tools(state, frame, results)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from perdure.canonical import clean
 from perdure.errors import UserError
 from perdure.model import Model, ModelResponse, ModelTracing
+from perdure.testing.scripted_stream import stream_of
 from perdure.usage import Usage
 
 Answer = str | dict[str, Any] | Sequence[str | dict[str, Any]] | Exception
@@ -123,6 +124,28 @@ class ScriptedModel(Model):
             output=copy.deepcopy(answer), usage=copy.deepcopy(self._usage), response_id=f"resp_{place}"
         )
 
+    async def stream_response(  # noqa: PLR0917  the parameters are those of `Model`
+        self,
+        system_instructions: str | None,
+        input: str | list[Any],
+        model_settings: Any,
+        tools: list[Any],
+        output_schema: Any | None,
+        handoffs: list[Any],
+        tracing: ModelTracing,
+        *,
+        previous_response_id: str | None,
+        conversation_id: str | None,
+        prompt: Any | None,
+    ) -> AsyncGenerator[Any]:
+        """Answers like `get_response`, word by word."""
+        answer = await self.get_response(
+            system_instructions, input, model_settings, tools, output_schema, handoffs, tracing,
+            previous_response_id=previous_response_id, conversation_id=conversation_id, prompt=prompt,
+        )  # fmt: skip
+        for event in stream_of(answer):
+            yield event
+
     def _next_place(self, conversation: list[Any], least: int) -> int:
         place = max(self._first_unsaid_place(conversation), least)
         while place < len(self._script):
@@ -188,7 +211,7 @@ def _mark(item: Any) -> tuple[Any, str] | None:
     if not isinstance(item, dict):
         return None
     fields = cast("dict[str, Any]", item)
-    kind: str = fields.get("type") or "message"
+    kind = str(fields.get("type") or "message")
     if kind.endswith("_output") or (kind == "message" and fields.get("role") != "assistant"):
         return None
     if kind == "message":

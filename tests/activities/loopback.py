@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -12,7 +14,9 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
 
 CLOSE = "close the connection without an answer"
 CUT = "close the connection in the middle of the body"
+RESET = "reset the connection in the middle of the body"
 STALL = "send nothing"
+STALL_INSIDE = "send the beginning of the body, and no more"
 KEY = "sk-loopback-0123456789abcdef"
 
 
@@ -42,6 +46,8 @@ class Loopback:
     def __init__(self) -> None:
         self.replies: list[bytes | str] = []
         self.received: list[Received] = []
+        self.given_up = asyncio.Event()
+        self._beginnings: list[bytes] = []  # of replies that stall
 
     async def __aenter__(self) -> Loopback:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -59,9 +65,17 @@ class Loopback:
         lines = "".join(f"{name}: {value}\r\n" for name, value in named.items())
         self.replies.append(f"HTTP/1.1 {status} Said\r\nconnection: close\r\n{lines}\r\n".encode() + content)
 
-    def client(self, *, read_timeout_seconds: float = 10.0, key: str = KEY) -> AsyncOpenAI:
+    def stream_and_stall(self, beginning: bytes) -> None:
+        """Adds a streamed reply that begins so, and never ends."""
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+        self._beginnings.append(head + beginning)
+        self.replies.append(STALL)
+
+    def client(self, *, key: str = KEY) -> AsyncOpenAI:
+        """A client of this server; it is patient, unless one of the replies so far would never come."""
+        stalls = any(reply in (STALL, STALL_INSIDE) for reply in self.replies)
         http = DefaultAsyncHttpxClient(verify=False)
-        timeout = Timeout(read_timeout_seconds, connect=5.0)
+        timeout = Timeout(1.0 if stalls else 30.0)
         return AsyncOpenAI(api_key=key, base_url=self.url, timeout=timeout, http_client=http)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -72,11 +86,20 @@ class Loopback:
         target = urlsplit(first.split(" ")[1])
         self.received.append(Received(target.path, dict(parse_qsl(target.query)), headers, json.loads(body or b"null")))
         reply = self.replies.pop(0)
-        if reply == STALL:
-            await reader.read()  # until the client gives up
-        elif reply == CUT:
+        if reply in (CUT, RESET, STALL_INSIDE):
             writer.write(b'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"id":')
             await writer.drain()
+        if reply == STALL and self._beginnings:
+            writer.write(self._beginnings.pop(0))
+            await writer.drain()
+        if reply in (STALL, STALL_INSIDE):
+            await reader.read()  # until the client gives up
+            self.given_up.set()
+        elif reply == RESET:
+            linger = struct.pack("ii", 1, 0)  # for no time: what is unsent is dropped, and RST sent instead of FIN
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            writer.transport.abort()
+        elif reply == CUT:
             writer.transport.abort()
         elif isinstance(reply, bytes):
             writer.write(reply)

@@ -11,8 +11,9 @@ from activities.agents_as_tools import rebuilt
 from perdure import errors
 from perdure.agent import Agent
 from perdure.contracts.run import PageEntry, ResponseView
-from perdure.contracts.steps import CallUserInput, CallUserOutput, Output, Role, TranscriptName
+from perdure.contracts.steps import CallUserInput, CallUserOutput, Output, TranscriptName
 from perdure.contracts.tokens import Tokens
+from perdure.roles import Role
 from tests.activities.workbench import ToldRun, Workbench, assistant, call_item, output_item, user
 
 

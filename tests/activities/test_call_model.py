@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from temporalio.exceptions import ApplicationError
 
 from perdure.agent import Agent
-from perdure.contracts.steps import CallModelInput, CallModelOutput
+from perdure.contracts.steps import STEP_DECLINED, CallModelInput, CallModelOutput
 from perdure.handoff import handoff
 from perdure.hooks import AgentHooks, RunHooks
 from perdure.model_input import CallModelData, ModelInputData
@@ -133,6 +133,14 @@ async def test_a_filter_changes_this_request_alone_and_hooks_see_what_it_left() 
     request = model_of(bench).requests[0]
     assert (request.instructions, [item["content"] for item in request.input]) == (None, ["two"])
     assert seen == [(None, ["two"])]
+
+
+async def test_a_request_that_is_to_be_filtered_is_not_made_where_nothing_filters_it() -> None:
+    bench = Workbench(Agent(name="A", model=ScriptedModel(["hello"])))
+    with pytest.raises(ApplicationError, match="has no call_model_input_filter; deploy one") as raised:
+        await ask(bench, filters_input=True)
+    assert raised.value.type == STEP_DECLINED
+    assert model_of(bench).requests == []
 
 
 async def test_llm_end_hooks_see_the_answer_and_a_usage_that_has_it() -> None:

@@ -113,14 +113,6 @@ async def test_a_tool_with_another_definition_is_not_run() -> None:
     assert raised.value.type == "StepDeclined"
 
 
-async def test_a_call_that_must_not_be_repeated_is_not() -> None:
-    once = function_tool(lambda: "done", name_override="once", effect="once")
-    bench = Workbench(agent(once), attempt=2)
-    with pytest.raises(ApplicationError) as raised:
-        await call(bench, "once")
-    assert raised.value.type == "AttemptLost"
-
-
 async def test_an_unknown_kind_of_step_is_refused() -> None:
     bench = Workbench(agent(pair))
     with pytest.raises(ApplicationError, match="No activity 'cook' is known"):

@@ -43,7 +43,7 @@ async def test_a_worker_that_has_not_seen_the_run_asks_it() -> None:
 
 async def test_a_run_that_does_not_answer_is_read_from_its_history(caplog: pytest.LogCaptureFixture) -> None:
     client, workflow_id, run_id, call, types = await last_model_call()
-    hurried = Conversations(client, None, pull_timeout=timedelta(microseconds=1))
+    hurried = Conversations(client, None, pull_timeout=timedelta(microseconds=10))
     with caplog.at_level(logging.WARNING, "perdure"):
         items = await hurried.items(workflow_id, run_id, call.cursor, call.items)
     assert [json.loads(item).get("type", "message") for item in items] == types

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 import pytest
@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.conversations import Conversations
+from perdure.canonical import encode
 from perdure.contracts.converter import data_converter
 from perdure.contracts.run import PageEntry, PageRequest, TranscriptPage
 from perdure.contracts.steps import CALL_MODEL, CallModelInput, Cursor
@@ -52,10 +53,22 @@ async def test_a_start_before_the_base_gives_the_rest_of_the_whole() -> None:
     assert len(run.asked) == 1
 
 
+async def test_a_conversation_is_kept_with_the_size_that_it_has_grown_to() -> None:
+    run, other = told(), user("another conversation")
+    room_for_one = len(encode(ITEMS[0])) + len(encode(other))
+    conversations = Conversations(cast("Client", run), None, max_bytes=room_for_one)
+    for count in (1, 2):
+        await conversations.items(RUN_ID, "execution", *cursor_of(ITEMS[:count], base=count - 1))
+    assert run.asked == []
+    await conversations.items(RUN_ID, "other", *cursor_of([other]))
+    await conversations.items(RUN_ID, "execution", *cursor_of(ITEMS, base=2))
+    assert run.asked == [PageRequest(upto=2, epoch=0)]
+
+
 class SilentRun(ToldRun):
     """A run that only its history tells of: with an agent as a tool and an edited conversation."""
 
-    async def query(self, name: str, wanted: PageRequest, **_: Any) -> TranscriptPage:
+    async def query(self, name: str, *, args: Sequence[Any], **_: Any) -> TranscriptPage:
         raise RPCError("nobody answers", RPCStatusCode.DEADLINE_EXCEEDED, b"")
 
     async def fetch_history_events(self) -> AsyncIterator[HistoryEvent]:

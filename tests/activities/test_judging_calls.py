@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from temporalio.exceptions import ApplicationError
 
 from perdure.agent import Agent
-from perdure.contracts.steps import CallUserInput, CallUserOutput, FunctionResult, Role
+from perdure.contracts.steps import CallUserInput, CallUserOutput, FunctionResult
+from perdure.roles import Role
 from perdure.run_config import RunConfig
 from perdure.tool import function_tool
 from perdure.tool_errors import ToolErrorFormatterArgs

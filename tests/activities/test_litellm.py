@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,10 +54,10 @@ async def test_a_server_of_the_responses_api_gets_the_request_as_it_is() -> None
     async with Loopback() as server:
         server.reply(completed([text_item("hello")]))
         model = LitellmModel("openai/m", base_url=server.url, api_key="k")
-        answer = await Litellm().respond(model, request(max_tokens=9))
+        answer = await Litellm().respond(model, request(max_tokens=32))
     body = server.received[0].body
     assert server.received[0].path == "/v1/responses"
-    assert (body["model"], body["input"], body["max_output_tokens"]) == ("m", CONVERSATION, 9)
+    assert (body["model"], body["input"], body["max_output_tokens"]) == ("m", CONVERSATION, 32)
     assert answer.items[0]["content"][0]["text"] == "hello"
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (10, 5)
 
@@ -75,6 +77,68 @@ async def test_another_makers_model_is_asked_and_answers_in_items() -> None:
     assert kinds == ["message", "function_call"]
     assert (answer.items[1]["call_id"], answer.items[1]["name"]) == ("toolu_1", "add")
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (5, 3)
+
+
+def streamed_message() -> list[bytes]:
+    """An answer of Claude's in two words and a call, as its maker streams it."""
+    call = {"type": "tool_use", "id": "toolu_1", "name": "add", "input": {}}
+    begun = {**message(), "stop_reason": None}
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": begun},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Wait"}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": " here."}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_start", "index": 1, "content_block": call},
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": '{"a": 2}'}},
+        {"type": "content_block_stop", "index": 1},
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 3}},
+        {"type": "message_stop"},
+    ]
+    return [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
+
+
+def words(published: list[Any]) -> list[str]:
+    return [event["delta"] for event in published if event and event["type"] == "response.output_text.delta"]
+
+
+@with_litellm
+async def test_another_makers_model_is_streamed_where_somebody_watches() -> None:
+    published: list[Any] = []
+    async with Loopback() as server:
+        server.reply(b"".join(streamed_message()), content_type="text/event-stream")
+        model = LitellmModel(CLAUDE, base_url=server.url.removesuffix("/v1"), api_key="k")
+        answer = await Litellm().respond(model, replace(request(), publish=published.append))
+    assert server.received[0].body["stream"] is True
+    assert words(published) == ["Wait", " here."]
+    assert [item["type"] for item in answer.items] == ["message", "function_call"]
+    assert answer.items[0]["content"][0]["text"] == "Wait here."
+    assert json.loads(answer.items[1]["arguments"]) == {"a": 2}
+    assert answer.usage.output_tokens == 3
+
+
+@with_litellm
+async def test_a_stream_that_breaks_off_is_no_answer_and_may_be_asked_for_again() -> None:
+    published: list[Any] = []
+    async with Loopback() as server:
+        server.reply(b"".join(streamed_message()[:4]), content_type="text/event-stream")
+        model = LitellmModel(CLAUDE, base_url=server.url.removesuffix("/v1"), api_key="k")
+        with pytest.raises(Exception, match="Stream ended") as broken:
+            await Litellm().respond(model, replace(request(), publish=published.append))
+    assert words(published) == ["Wait", " here."]
+    assert classify(broken.value, datetime.now(UTC)).retryable
+    assert len(server.received) == 1
+
+
+@with_litellm
+async def test_an_answer_that_litellm_asks_for_as_a_whole_is_told_as_a_stream() -> None:
+    published: list[Any] = []
+    async with Loopback() as server:
+        server.reply(completed([text_item("hello")]))
+        model = LitellmModel("openai/m", base_url=server.url, api_key="k")
+        answer = await Litellm().respond(model, replace(request(), publish=published.append))
+    assert "".join(words(published)) == "hello"
+    assert answer.items[0]["content"][0]["text"] == "hello"
 
 
 @with_litellm

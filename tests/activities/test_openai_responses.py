@@ -283,7 +283,7 @@ async def test_items_come_back_as_they_came() -> None:
         server.reply(completed(output))
         answer = await OpenAIResponses(server.client()).respond(request())
     usage = Usage.of_request(10, 5, cached_tokens=4, reasoning_tokens=2)
-    assert answer == ModelAnswer(output, usage, "resp_1", "req_9")
+    assert answer == ModelAnswer(output, usage, "resp_1", "req_9", model="m")
 
 
 async def test_usage_is_counted_as_in_the_agents_sdk() -> None:

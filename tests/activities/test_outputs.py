@@ -15,7 +15,8 @@ from perdure.agent import Agent
 from perdure.blobs import DirectoryBlobStore
 from perdure.contracts.steps import Output
 from perdure.errors import UserError
-from perdure.limits import MAX_ITEM_BYTES
+from perdure.limits import MAX_OUTPUT_BYTES
+from perdure.served import AgentNotServed
 from tests.activities.workbench import assistant, output_item
 
 
@@ -32,6 +33,12 @@ async def test_a_typed_output_is_read_back_as_the_same_object() -> None:
     output = final_output(Point(1, 2), TYPED, None)
     assert output.kind == "typed"
     assert await read_output(output, TYPED, None) == Point(1, 2)
+
+
+@pytest.mark.parametrize("deployed", [PLAIN, Agent[Any](name="other", output_type=list[int])], ids=["text", "list"])
+async def test_a_typed_output_is_not_read_by_an_agent_that_has_another_type_since(deployed: Agent[Any]) -> None:
+    with pytest.raises(AgentNotServed, match=r"The run's output is not of the type .* Deploy a worker"):
+        await read_output(final_output(Point(1, 2), TYPED, None), deployed, None)
 
 
 async def test_a_text_that_is_too_long_to_travel_is_an_item(tmp_path: Path) -> None:
@@ -105,7 +112,8 @@ def test_a_tools_result_as_python_text_where_the_run_says_so() -> None:
     assert as_output({"n": None}, "str") == ("{'n': None}", False)
 
 
-def test_a_tools_text_that_no_model_reads_is_cut() -> None:
-    text, _ = as_output("x" * (MAX_ITEM_BYTES + 1), "json")
-    assert len(text) < MAX_ITEM_BYTES
-    assert str(text).endswith("reach a model]")
+def test_a_tools_text_that_nobody_can_keep_is_cut() -> None:
+    text, is_value = as_output(["x" * MAX_OUTPUT_BYTES], "json")
+    assert len(text) < MAX_OUTPUT_BYTES + 100
+    assert str(text).endswith(f"of {MAX_OUTPUT_BYTES + 4} bytes no more than {MAX_OUTPUT_BYTES} bytes are kept]")
+    assert not is_value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
 import agents
@@ -11,7 +12,7 @@ import openai
 import pytest
 from agents.models.openai_responses import OpenAIResponsesModel
 
-from activities.providers.failures import UnusableAnswer
+from activities.providers.failures import HollowAnswer, UnusableAnswer
 from activities.providers.retries import FailedCall, advice, judge_retry
 from perdure.errors import ModelTimeoutError, UserError
 from perdure.model import Model
@@ -95,6 +96,21 @@ async def test_the_decisions_wait_comes_before_the_providers_and_that_before_the
     assert (await judge_retry(FailedCall(asked, 1), ModelRetrySettings(3, policy=later))).after_seconds == 7.0
     assert (await judge_retry(FailedCall(asked, 1), ALWAYS)).after_seconds == 3.0
     assert (await judge_retry(FailedCall(status(429), 1), ALWAYS)).after_seconds is None
+
+
+@pytest.mark.parametrize(("wait", "seconds"), [(math.nan, None), (math.inf, 300.0), (-5.0, 0.0)])
+async def test_a_wait_that_user_code_names_is_bounded_too(wait: float, seconds: float | None) -> None:
+    deciding = ModelRetrySettings(3, policy=lambda _: RetryDecision(True, delay=wait))
+    assert (await judge_retry(FailedCall(status(503), 1), deciding)).after_seconds == seconds
+    advising = Advising(ModelRetryAdvice(suggested=True, retry_after=wait))
+    assert (await judge_retry(FailedCall(status(503), 1, advising), ALWAYS)).after_seconds == seconds
+
+
+async def test_a_hollow_answer_is_repeated_once() -> None:
+    assert (await judge_retry(FailedCall(HollowAnswer("x"), 4), None)).again
+    assert not (await judge_retry(FailedCall(HollowAnswer("x"), 5, hollow_before=True), None)).again
+    assert not (await judge_retry(FailedCall(HollowAnswer("x"), 5, hollow_before=True), ModelRetrySettings(9))).again
+    assert (await judge_retry(FailedCall(UnusableAnswer("x"), 5, hollow_before=True), None)).again
 
 
 async def test_a_request_whose_state_the_provider_keeps_is_repeated_where_that_is_safe() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,8 +26,9 @@ from tests.activities.workbench import ToldRun, assistant, output_item, user
 class Hesitant(ToldRun):
     """A run that tells one item at a time."""
 
-    async def query(self, name: str, wanted: PageRequest, **options: Any) -> TranscriptPage:
-        return await super().query(name, wanted.model_copy(update={"upto": wanted.start + 1}), **options)
+    async def query(self, name: str, *, args: Sequence[Any], **options: Any) -> TranscriptPage:
+        wanted: PageRequest = args[0]
+        return await super().query(name, args=[wanted.model_copy(update={"upto": wanted.start + 1})], **options)
 
 
 def entry(item: dict[str, Any], kind: Any = "answer", **more: Any) -> PageEntry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -14,6 +15,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.call_model import CallModel
 from activities.conversations import Conversations
 from activities.definitions import Definitions
+from activities.ledger import Ledger
+from activities.live_tools import LiveTools
 from activities.providers.dispatch import Providers
 from activities.surroundings import Surroundings
 from activities.transcripts import Transcripts
@@ -22,15 +25,35 @@ from perdure.agent import Agent
 from perdure.canonical import encode
 from perdure.contracts.converter import data_converter
 from perdure.contracts.run import PageEntry, PageRequest, ResponseView, TranscriptPage
-from perdure.contracts.steps import CallModelInput, CallModelOutput, Cursor, ToolCall
+from perdure.contracts.steps import (
+    CALL_TOOL,
+    CALL_USER,
+    CHECK_GUARDRAIL,
+    RUN_HOOK,
+    CallModelInput,
+    CallModelOutput,
+    CallToolOutput,
+    CallUserOutput,
+    Cursor,
+    GuardrailOutput,
+    HookOutput,
+    ToolCall,
+)
 from perdure.definition import AgentDefinition, ToolDefinition
+from perdure.lending import Lent
 from perdure.portable_context import context_state
 from perdure.run_config import RunConfig
-from perdure.served import Lent, ServedAgents
+from perdure.served import ServedAgents
 from perdure.snapshot import members, snapshot
 from perdure.transcript import chain, chain_start
 
 RUN_ID = "run"
+_RESULTS = {
+    CALL_TOOL: CallToolOutput,
+    CALL_USER: CallUserOutput,
+    CHECK_GUARDRAIL: GuardrailOutput,
+    RUN_HOOK: HookOutput,
+}
 ORIGIN = chain_start("default", RUN_ID, "execution", "", 0)
 
 
@@ -41,11 +64,13 @@ class ToldRun:
     entries: list[PageEntry] = field(default_factory=list[PageEntry])
     responses: list[ResponseView] = field(default_factory=list[ResponseView])
     asked: list[PageRequest] = field(default_factory=list[PageRequest])
+    id: str = RUN_ID
 
     def get_workflow_handle(self, workflow_id: str, *, run_id: str | None = None) -> ToldRun:
         return self
 
-    async def query(self, name: str, wanted: PageRequest, **_: Any) -> TranscriptPage:
+    async def query(self, name: str, *, args: Sequence[Any], **_: Any) -> TranscriptPage:
+        wanted: PageRequest = args[0]
         self.asked.append(wanted)
         entries = self.entries[wanted.start : wanted.upto]
         return TranscriptPage(
@@ -73,7 +98,9 @@ class Workbench:
         self.served.lend(RUN_ID, self.lent)
         self.client = cast("Client", self.run)
         self.around = Surroundings(self.served, Conversations(self.client, None), None)
-        self.steps = UserSteps(self.around, Transcripts(self.client, None))
+        self.steps = UserSteps(
+            self.around, LiveTools(self.served, None), Transcripts(self.client, None), Ledger(self.client)
+        )
 
     def step(self, **more: Any) -> dict[str, Any]:
         """What every step's input has."""
@@ -99,7 +126,9 @@ class Workbench:
     async def do(self, activity_type: str, value: Any) -> Any:
         """Does a step of the dynamic activity."""
         payload = data_converter.payload_converter.to_payload(value)
-        return await self._environment(activity_type).run(self.steps.do, [RawValue(payload)])
+        said: RawValue = await self._environment(activity_type).run(self.steps.do, [RawValue(payload)])
+        kind = next(kind for prefix, kind in _RESULTS.items() if activity_type.startswith(prefix))
+        return data_converter.payload_converter.from_payload(said.payload, kind)
 
     async def ask_model(self, call: CallModelInput) -> CallModelOutput:
         """Does a model call."""

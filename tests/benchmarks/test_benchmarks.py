@@ -1,19 +1,30 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-from benchmarks.__main__ import main
+from benchmarks import linear, long, replay, sessions, streaming, waiting
+from benchmarks.__main__ import MEASURES, main, options
 from benchmarks.figures import figures, percentile_95, ratios
 from benchmarks.job import Job, take_sample
 from benchmarks.loop_cost import loop_cpu_ms_per_turn
 from benchmarks.loopback import answer
+from benchmarks.peers import environments
+from benchmarks.peers.comparing import PEERS, peers_table
+from benchmarks.peers.environments import PeerMissingError, python_of
 from benchmarks.sides import Sample, turn_seconds
+from benchmarks.stage import open_stage
 from benchmarks.tables import growth_table, turns_table
+from benchmarks.watched import Mark
+from benchmarks.watching import turns_of
+
+pytestmark = pytest.mark.thorough
 
 
 def sample(seconds: float, turns: int = 2) -> Sample:
@@ -72,6 +83,17 @@ def test_figures_are_per_turn() -> None:
     assert (found.events, found.history_bytes) == (10, 1000)
 
 
+def test_without_a_name_every_question_is_asked() -> None:
+    assert options([]).measures == list(MEASURES)
+    assert options(["long", "loop"]).measures == ["long", "loop"]
+
+
+def test_a_question_that_there_is_not_is_refused_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        options(["lnog"])
+    assert f"lnog: there are {', '.join(MEASURES)}" in capsys.readouterr().err
+
+
 def test_a_ratio_is_the_median_of_pairs_so_that_a_machine_that_slows_down_does_not_count() -> None:
     floor = [sample(0.1), sample(0.2), sample(0.4)]
     assert ratios([sample(0.12), sample(0.24), sample(0.48)], floor)["cpu_ms"] == pytest.approx(1.2)
@@ -87,7 +109,7 @@ def test_the_loop_does_all_turns_of_its_job() -> None:
 
 
 def test_the_benchmark_measures_all_sides_on_a_server_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--turns", "2", "--runs", "1", "--tables", "turns", "--json"]) == 0
+    assert main(["turns", "--turns", "2", "--runs", "1", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["turns"]
     assert list(found["sides"]) == ["floor", "by name", "in process"]
     for side in found["sides"].values():
@@ -95,3 +117,74 @@ def test_the_benchmark_measures_all_sides_on_a_server_of_its_own(capsys: pytest.
         assert side["cpu_ms"] > 0
     assert "worker CPU ms" in turns_table(found)
     assert "history bytes" in growth_table([found])
+
+
+async def test_a_run_is_watched_early_late_and_to_its_end() -> None:
+    async with open_stage() as stage:
+        early_and_late = await linear.measure(stage, places=(2, 8), runs=1)
+        very_long = await long.measure(stage, places=(2, 4))
+    assert early_and_late["turns"][2]["cpu_ms"] > early_and_late["turns"][2]["request_cpu_ms"] > 0
+    assert (very_long["histories"], list(very_long["marks"])) == (1, [2, 4])
+    assert very_long["largest_bytes"] > 4 * 2048
+    assert "The rest late / early" in MEASURES["linear"].table(early_and_late)
+    assert "1 histories" in MEASURES["long"].table(very_long)
+
+
+async def test_a_worker_s_memory_is_told_for_each_number_of_waiting_runs() -> None:
+    async with open_stage() as stage:
+        found = await waiting.measure(stage, counts=(1, 3))
+    assert list(found["mb"]) == [0, 1, 3]
+    assert "MB per 100 runs" in MEASURES["waiting"].table(found)
+
+
+async def test_watching_is_measured_with_its_histories() -> None:
+    async with open_stage() as stage:
+        found = await streaming.measure(stage, rounds=1, long=(3, 1), runs=2)
+        remembered = await sessions.measure(stage, turns=(1, 2), rounds=1)
+    took = {side: each["p50"] for side, each in found["first_word_ms"].items()}
+    assert took["across"] > took["bare"] > 0
+    assert took["watched"] > took["bare"]
+    events = [each["events"] for each in found["histories"].values()]
+    assert (events[0], events[2]) == (events[1], events[3])
+    assert all(rate > 0 for rate in found["runs_per_second"].values())
+    sides = remembered["sides"]
+    assert sides["1 turns, given as input"]["events"] < sides["1 turns, in a session"]["events"]
+    assert "2 turns, of which 20 items are read" in MEASURES["sessions"].table(remembered)
+    assert "by who serves and who watches" in MEASURES["streaming"].table(found)
+
+
+async def test_both_sides_histories_are_replayed() -> None:
+    async with open_stage() as stage:
+        found = await replay.measure(stage, turns=3, runs=1)
+    assert [took["cpu_ms"] > 0 for took in found["sides"].values()] == [True, True]
+    assert "CPU by name / floor" in MEASURES["replay"].table(found)
+
+
+def test_what_a_turn_took_lies_between_two_marks() -> None:
+    turns = turns_of([Mark(1.0, 0.5, 0.1, 0.05, 9), Mark(1.5, 0.75, 0.2, 0.075, 9)])
+    assert [tuple(round(value) for value in turn) for turn in turns] == [(500, 250, 100, 25)]
+
+
+def test_a_peer_that_dies_is_told_with_the_call_it_died_at() -> None:
+    died = {"turns": 200, "side": "Pydantic AI", "died": "it died at model call 166"}
+    table = peers_table({"size": 2048, "rows": [died], "missing": ["x is not compared: no network"]})
+    assert "Pydantic AI, 200 turns: it died at model call 166" in table
+    assert "x is not compared" in table
+
+
+def test_a_peer_whose_environment_cannot_be_made_is_named_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "perdure").write_text("a file where the cache's folder should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(PeerMissingError, match=r"openai_agents_plugin is not compared: .* failed: "):
+        python_of("openai_agents_plugin")
+
+
+@pytest.mark.parametrize("peer", [peer.program for peer in PEERS.values()])
+def test_a_peer_s_packages_are_pinned_with_their_hashes(peer: str) -> None:
+    folder = Path(environments.__file__).parent
+    asked, pinned = ((folder / f"{peer}.{kind}").read_text() for kind in ("in", "txt"))
+    names = [re.sub(r"\[.*?\]", "", line) for line in asked.split()]
+    assert names
+    assert all(f"{name} \\\n    --hash=sha256:" in pinned for name in names)

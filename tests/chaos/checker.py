@@ -19,7 +19,7 @@ from tests.chaos.plans import Plan, PlannedCall
 from tests.chaos.storm import Ended
 from workflows.agent_run import AgentRun
 
-UNKNOWN = "The outcome of this call is unknown"
+NOT_DONE = "This call did not take effect"  # what the model is told where a person has found out
 _MAX_TASK_ATTEMPTS = 2  # from the third on, a workflow task fails for reasons of its own
 # The server's own: a message came in while the worker ended the run, and the task is made again.
 _HARMLESS = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
@@ -47,23 +47,26 @@ def complaints_about_effects(evidence: Evidence, books: Books) -> Iterator[str]:
     """Each call took effect as often as its tool promises, was decided as people said, and the model was told so."""
     for call in evidence.plan.calls:
         output = evidence.outputs.get(call.model_id)
-        effects = books.effects[call.tool, f"{evidence.key}/{call.id}"]
-        lost = call.tool == "mail" and output is not None and output.startswith(UNKNOWN) and call.approve is True
+        effects = books.effects[call.tool, key_of(call, evidence.key)]
+        lost = call.tool == "mail" and output is not None and output.startswith(NOT_DONE) and call.approve is True
         if output != call.answer and not lost:
             yield f"call {call.id} ({call.tool}) was answered {output!r}, not {call.answer!r}"
-        if lost != (call.id in evidence.unknown):
-            yield f"call {call.id} is {'not ' if lost else ''}among the unknown outcomes, answered {output!r}"
+        if call.id in evidence.unknown:
+            yield f"nobody was asked what became of call {call.id}"
         if effects not in _allowed(call, lost=lost):
             yield f"call {call.id} ({call.tool}, approve={call.approve}) took effect {effects} times: {output!r}"
         yield from _about_decision(call, evidence.decided.get(call.id))
 
 
+def key_of(call: PlannedCall, run: str) -> str:
+    """The key under which a call of a run has its effect."""
+    return f"settle:{call.arguments['item']}" if call.tool == "settle" else f"{run}/{call.id}"
+
+
 def _allowed(call: PlannedCall, *, lost: bool) -> range:
-    if call.approve is False:
+    if call.approve is False or lost:
         return range(1)
-    if call.tool == "look_up":
-        return range(1, 100)  # at least once
-    return range(2) if lost else range(1, 2)
+    return range(1, 100) if call.tool == "look_up" else range(1, 2)  # at least once, or once
 
 
 def _about_decision(call: PlannedCall, told: str | None) -> Iterator[str]:
@@ -129,18 +132,11 @@ async def complaints_about(client: Client, ended: Ended, books: Books) -> list[s
 
 def complaints_about_strangers(runs: list[Ended], books: Books) -> Iterator[str]:
     """Nothing took effect that no plan has."""
-    planned = {(call.tool, f"{run.run_id}/{call.id}") for run in runs for call in run.plan.calls}
+    planned = {(call.tool, key_of(call, run.run_id)) for run in runs for call in run.plan.calls}
     for tool, key in books.effects:
-        workflow_id, _, call_id = key.split("/")
-        if (tool, f"{workflow_id}/{call_id}") not in planned:
+        workflow_id, _, call_id = key.split("/") if tool != "settle" else (key, "", "")
+        if (tool, f"{workflow_id}/{call_id}" if call_id else key) not in planned:
             yield f"{tool} took effect for {key}, which nobody planned"
-
-
-def lost_calls(runs: list[Ended]) -> int:
-    """How many calls the model was told to have an unknown outcome."""
-    outcomes = [run.outcome for run in runs if run.outcome is not None]
-    outputs = [text for outcome in outcomes for text in _outputs(outcome.tail.entries).values()]
-    return sum(text.startswith(UNKNOWN) for text in outputs)
 
 
 def _outputs(entries: list[PageEntry]) -> dict[str, str]:

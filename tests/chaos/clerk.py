@@ -57,4 +57,14 @@ async def mail(ctx: ToolContext[Any], item: str) -> str:
     return f"mail done for {item}"
 
 
-clerk = Agent(name="Clerk", instructions="Do the errand.", model="gpt-4o", tools=[look_up, charge, mail])
+@function_tool(effect="once", key="settle:{item}")
+async def settle(ctx: ToolContext[Any], item: str) -> str:
+    """Settle something, once for all runs that ask for it."""
+    await asyncio.to_thread(_ledger().attempt, "settle", ctx.idempotency_key)
+    await asyncio.sleep(_pause())
+    await asyncio.to_thread(_ledger().effect, "settle", ctx.idempotency_key)
+    await asyncio.sleep(_pause())
+    return f"settle done for {item}"
+
+
+clerk = Agent(name="Clerk", instructions="Do the errand.", model="gpt-4o", tools=[look_up, charge, mail, settle])

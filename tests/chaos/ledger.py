@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 _TABLES = """
-CREATE TABLE attempts (tool TEXT, key TEXT, pid INTEGER);
+CREATE TABLE attempts (tool TEXT, key TEXT, pid INTEGER, at REAL);
 CREATE TABLE refused (key TEXT);
 CREATE TABLE effects (tool TEXT, key TEXT);
 CREATE UNIQUE INDEX charged ON effects (key) WHERE tool = 'charge';
@@ -45,7 +46,7 @@ class Ledger:
 
     def attempt(self, tool: str, key: str) -> None:
         with self._open() as connection:
-            connection.execute("INSERT INTO attempts VALUES (?, ?, ?)", (tool, key, os.getpid()))
+            connection.execute("INSERT INTO attempts VALUES (?, ?, ?, ?)", (tool, key, os.getpid(), time.time()))
 
     def last_attempt(self) -> tuple[int, int]:
         """The number of the last attempt at a call, and the process that makes it; zeros before the first."""
@@ -67,6 +68,25 @@ class Ledger:
                 connection.execute("INSERT INTO effects VALUES (?, ?)", (tool, key))
             else:
                 connection.execute("INSERT INTO refused VALUES (?)", (key,))
+
+    def has(self, tool: str, key: str) -> bool:
+        """Whether a call took effect."""
+        with self._open() as connection:
+            query = "SELECT 1 FROM effects WHERE tool = ? AND key = ?"
+            return connection.execute(query, (tool, key)).fetchone() is not None
+
+    def recoveries(self, killed: list[tuple[int, float]]) -> list[float]:
+        """How long after the death of a process the calls that it had begun were begun again, in seconds.
+
+        Of tools that are repeated without asking anybody.
+        """
+        with self._open() as connection:
+            query = """
+            SELECT MIN(again.at) - ? FROM attempts AS lost JOIN attempts AS again USING (tool, key)
+            WHERE lost.pid = ? AND again.pid != lost.pid AND again.at > ? AND tool IN ('look_up', 'charge')
+            GROUP BY tool, key
+            """
+            return [row[0] for pid, at in killed for row in connection.execute(query, (at, pid, at))]
 
     def books(self) -> Books:
         with self._open() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -14,12 +15,14 @@ from temporalio.common import RawValue
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure import Runner
-from perdure.contracts.messages import ApprovalView
+from perdure.contracts.messages import ApprovalView, StatusView, UnknownView
 from perdure.contracts.run import RunOutcome
 from perdure.errors import ServerUnavailable
+from tests.chaos.ledger import Ledger
 from tests.chaos.plans import Plan, PlannedCall
 
 _T = TypeVar("_T")
+_THAWED_SECONDS = 8.0  # by then a worker that was frozen is thawed, or killed, and has ended its calls
 _LOOK_SECONDS = 0.5  # between two looks at what waits
 _QUERY_TIMEOUT = timedelta(seconds=5)
 
@@ -49,8 +52,10 @@ async def insist(ask: Callable[[], Awaitable[_T]]) -> _T:
 class People:
     """Those who decide about one run. What the plan says is always sent first, once the call is seen to wait."""
 
-    def __init__(self, handle: WorkflowHandle[Any, RunOutcome], plan: Plan) -> None:
-        self._handle, self._plan = handle, plan
+    def __init__(self, handle: WorkflowHandle[Any, RunOutcome], plan: Plan, ledger: Ledger) -> None:
+        self._handle, self._plan, self._ledger = handle, plan, ledger
+        self._asked: dict[str, float] = {}
+        self.outcomes_told = 0
         self._chance = random.Random(f"{plan.seed}/people/{plan.number}")
         self._calls = {call.id: call for call in plan.calls if call.approve is not None}
         self.signals = 0
@@ -65,7 +70,9 @@ class People:
                 for approval in await insist(self._waiting):
                     if approval.call_id not in seen:
                         seen.add(approval.call_id)
-                        await self._decide(approval)
+                        await self._decide_at_rest(approval)
+                for unknown in await insist(self._unknown):
+                    await self._find_out(unknown)
                 await asyncio.sleep(_LOOK_SECONDS)
         except RPCError:  # the run has ended: nothing can be said to it any more
             return
@@ -82,11 +89,51 @@ class People:
             self.failed_queries += 1
             return []
 
+    async def _unknown(self) -> list[UnknownView]:
+        try:
+            status = await self._handle.query("status", result_type=StatusView, rpc_timeout=_QUERY_TIMEOUT)
+        except WorkflowQueryFailedError:
+            self.failed_queries += 1
+            return []
+        return status.unknown
+
+    async def _find_out(self, unknown: UnknownView) -> None:
+        """Says what became of a call: what the ledger has counts, once nobody frozen can be at it any more."""
+        call = next(call for call in self._plan.calls if call.id == unknown.call_id)
+        said: dict[str, Any] = {"call_id": call.id, "by": "ana", "digest": unknown.digest}
+        if await asyncio.to_thread(self._ledger.has, call.tool, await self._key(call)):
+            said |= {"outcome": "happened", "result": call.answer}
+        elif time.monotonic() - self._asked.setdefault(call.id, time.monotonic()) < _THAWED_SECONDS:
+            return
+        else:
+            tries_again = call.tool == "settle" or self._chance.random() < 0.7
+            said |= {"outcome": "retry" if tries_again else "not_happened"}
+        self._asked.pop(call.id, None)
+        self.outcomes_told += 1
+        for _ in range(2):
+            await self._say("resolve", said)
+
+    async def _key(self, call: PlannedCall) -> str:
+        """The key that the tool has its effect under."""
+        if call.tool == "settle":
+            return f"settle:{call.arguments['item']}"
+        execution = await insist(self._handle.describe)
+        return f"{self._handle.id}/{execution.run_id}/{call.id}"
+
     async def _be_early(self) -> None:
         """Decides the wrong way about calls that the model has not made yet."""
         for call in self._calls.values():
             if self._chance.random() < 0.3:
                 await self._say(_verb(call, wrongly=True), {"call_id": call.id, "by": "eve"})
+
+    async def _decide_at_rest(self, approval: ApprovalView) -> None:
+        """Sometimes pauses the run while it decides."""
+        pauses = self._chance.random() < 0.2
+        if pauses:
+            await self._say("pause", {"by": "eve"})
+        await self._decide(approval)
+        if pauses:
+            await self._say("resume", {"by": "eve"})
 
     async def _decide(self, approval: ApprovalView) -> None:
         call = self._calls[approval.call_id]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 FREE_AMOUNT = 50  # a charge up to this needs no decision
+_TURNS = 7  # with calls; one more says the last word
 _TEXT = re.compile(r"errand (\d+) of seed (\d+)")
 
 
@@ -68,11 +69,15 @@ class Plan:
 
 
 def plan_of(seed: int, number: int) -> Plan:
-    """The plan of a run: 4 to 6 model calls; every run has charges and mails, most turns parallel calls."""
+    """The plan of a run: 8 model calls; every run has charges and mails, most turns parallel calls.
+
+    Two runs each settle the same thing: whichever comes first.
+    """
     chance = random.Random(f"{seed}/plan/{number}")
-    turns = [[_tool(chance) for _ in range(chance.randint(1, 3))] for _ in range(chance.randint(3, 5))]
+    turns = [[_tool(chance) for _ in range(chance.randint(1, 3))] for _ in range(_TURNS)]
     turns[0] += ["look_up"]
     turns[1] += ["charge", "mail"]
+    turns[2] += ["settle"]
     return Plan(
         seed,
         number,
@@ -97,6 +102,8 @@ def _tool(chance: random.Random) -> str:
 
 def _call(chance: random.Random, number: int, call_id: str, tool: str) -> PlannedCall:
     arguments: dict[str, Any] = {"item": f"item {number}/{call_id}"}
+    if tool == "settle":
+        arguments["item"] = f"pair {number // 2}"
     asked = tool == "mail"
     if tool == "charge":
         arguments["amount"] = chance.randint(1, 4 * FREE_AMOUNT)

@@ -59,6 +59,9 @@ class Workers:
         """Where an awake worker with this process id is."""
         return next((place for place in self.awake if self._processes[place].pid == pid), None)
 
+    def pid_of(self, place: int) -> int:
+        return self._processes[place].pid
+
     def kill(self, place: int) -> None:
         process = self._processes[place]
         process.kill()

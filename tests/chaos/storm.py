@@ -65,6 +65,7 @@ class Damage:
     freezes: int = 0
     server_kills: int = 0
     signals: int = 0
+    outcomes_told: int = 0
     failed_queries: int = 0
     workers_ended_by_themselves: int = 0
     seconds: float = 0.0
@@ -81,6 +82,7 @@ class Storm:
     def __post_init__(self) -> None:
         self.queue = f"storm-{self.weather.seed}"
         self.ledger = Ledger(self.folder / "ledger.sqlite")
+        self.killed: list[tuple[int, float]] = []
         self._began = time.monotonic()
 
     @contextlib.asynccontextmanager
@@ -131,7 +133,7 @@ class Storm:
         ended = Ended(plan, f"{self.queue}-run-{number}")
         await asyncio.sleep(self.weather.starting_seconds * number / self.weather.runs)
         handle = await started(client, plan, ended.run_id, self.queue)
-        people = People(handle, plan)
+        people = People(handle, plan, self.ledger)
         attending = asyncio.create_task(people.attend())
         try:
             async with asyncio.timeout(self.weather.patience - self._clock):
@@ -146,6 +148,7 @@ class Storm:
         if not attending.cancelled():
             attending.result()  # raises what those people met with
         self.damage.signals += people.signals
+        self.damage.outcomes_told += people.outcomes_told
         self.damage.failed_queries += people.failed_queries
         self.note(f"run {number} ended")
         return ended
@@ -168,6 +171,7 @@ class Storm:
                 place = await self._victim(workers, chance)
                 self.damage.kills += 1
                 self.note(f"kills worker {place}")
+                self.killed.append((workers.pid_of(place), time.time()))
                 workers.kill(place)
                 workers.start(place)
             await asyncio.gather(*freezing)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from perdure.contracts.run import PageEntry
-from tests.chaos.checker import UNKNOWN, Evidence, complaints_about_effects, complaints_about_transcript
+from tests.chaos.checker import NOT_DONE, Evidence, complaints_about_effects, complaints_about_transcript, key_of
 from tests.chaos.ledger import Books
 from tests.chaos.plans import Plan, PlannedCall, plan_of
 from tests.chaos.provider import BrokenConversation, answer
@@ -18,7 +18,8 @@ APPROVED = PlannedCall("1.0", "charge", {"item": "a", "amount": 90}, approve=Tru
 REJECTED = PlannedCall("1.1", "charge", {"item": "b", "amount": 90}, approve=False)
 MAILED = PlannedCall("1.2", "mail", {"item": "c"}, approve=True)
 LOOKED_UP = PlannedCall("1.3", "look_up", {"item": "d"}, approve=None)
-PLAN = Plan(0, 0, [[APPROVED, REJECTED, MAILED, LOOKED_UP]])
+SETTLED = PlannedCall("1.4", "settle", {"item": "e"}, approve=None)
+PLAN = Plan(0, 0, [[APPROVED, REJECTED, MAILED, LOOKED_UP, SETTLED]])
 GOOD = Evidence(
     plan=PLAN,
     key="run/1",
@@ -26,18 +27,22 @@ GOOD = Evidence(
     unknown=[],
     decided={"1.0": "approved by ana at 9", "1.1": "rejected by ana at 9: no", "1.2": "approved by ana at 9"},
 )
-LOST = replace(GOOD, outputs={**GOOD.outputs, MAILED.model_id: f"{UNKNOWN}: …"}, unknown=["1.2"])
+LOST = replace(GOOD, outputs={**GOOD.outputs, MAILED.model_id: f"{NOT_DONE}: …"})
 
 
 def books(effects: dict[str, int]) -> Books:
-    usual = {"charge 1.0": 1, "mail 1.2": 1, "look_up 1.3": 1}
-    keys = {(name.split()[0], f"run/1/{name.split()[1]}"): count for name, count in (usual | effects).items()}
-    return Books(Counter(), Counter(keys), refused=0)
+    usual = {"charge 1.0": 1, "mail 1.2": 1, "look_up 1.3": 1, "settle 1.4": 1}
+    by_id = {call.id: call for call in PLAN.calls}
+    keys: Counter[tuple[str, str]] = Counter()
+    for name, count in (usual | effects).items():
+        tool, _, call_id = name.partition(" ")
+        keys[tool, key_of(by_id[call_id], "run/1")] = count
+    return Books(Counter(), keys, refused=0)
 
 
 @pytest.mark.parametrize(
     ("evidence", "effects"),
-    [(GOOD, {}), (GOOD, {"look_up 1.3": 2}), (LOST, {}), (LOST, {"mail 1.2": 0})],
+    [(GOOD, {}), (GOOD, {"look_up 1.3": 2}), (LOST, {"mail 1.2": 0})],
 )
 def test_what_tools_promise_is_no_reason_to_complain(evidence: Evidence, effects: dict[str, int]) -> None:
     assert list(complaints_about_effects(evidence, books(effects))) == []
@@ -53,9 +58,11 @@ def test_what_tools_promise_is_no_reason_to_complain(evidence: Evidence, effects
         (GOOD, {"mail 1.2": 0}),
         (LOST, {"mail 1.2": 2}),
         (GOOD, {"look_up 1.3": 0}),
-        (replace(LOST, unknown=[]), {}),
+        (LOST, {}),
+        (GOOD, {"settle 1.4": 2}),
+        (GOOD, {"settle 1.4": 0}),
         (replace(GOOD, unknown=["1.2"]), {}),
-        (replace(GOOD, outputs={**GOOD.outputs, APPROVED.model_id: f"{UNKNOWN}: …"}), {}),
+        (replace(GOOD, outputs={**GOOD.outputs, APPROVED.model_id: f"{NOT_DONE}: …"}), {}),
         (replace(GOOD, decided={**GOOD.decided, "1.1": "approved by eve at 9"}), {}),
         (replace(GOOD, decided={**GOOD.decided, "1.3": "approved by eve at 9"}), {}),
     ],

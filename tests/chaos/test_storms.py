@@ -1,6 +1,7 @@
 """Runs go through storms: every one ends as planned, whatever is killed, and nothing takes effect that should not.
 
-`PERDURE_CHAOS_SEED` repeats a storm: its runs, decisions and kills are drawn from the seed; their timing is not.
+`PERDURE_CHAOS_MINUTES` is how long the long one rages; `PERDURE_CHAOS_SEED` repeats a storm: its runs, decisions and
+kills are drawn from the seed; their timing is not.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from pathlib import Path
 import pytest
 
 from perdure.server import stop_server
-from tests.chaos.checker import complaints_about, complaints_about_strangers, lost_calls
+from tests.chaos.checker import complaints_about, complaints_about_strangers
 from tests.chaos.ledger import Books
 from tests.chaos.storm import Ended, Storm, Weather
 
 _CHAOS_SEED = "PERDURE_CHAOS_SEED"
+_CHAOS_MINUTES = "PERDURE_CHAOS_MINUTES"
+RUNS = 100
+TOOLS = ("look_up", "charge", "mail", "settle")
 
 
 @pytest.fixture
@@ -30,18 +34,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 async def test_a_few_runs_go_through_a_short_storm(folder: Path) -> None:
-    seed = int(os.environ.get(_CHAOS_SEED, "11"))
-    weather = Weather(seed, 6, 3.0, freezes=[1.0], server_kills=[4.0], calm_after=8.0, patience=60.0)
+    seed = int(os.environ.get(_CHAOS_SEED) or "11")
+    weather = Weather(seed, 4, 3.0, freezes=[1.0], server_kills=[4.0], calm_after=8.0, patience=60.0)
     await check(Storm(weather, folder))
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(3600)
 async def test_many_runs_go_through_a_long_storm(folder: Path) -> None:
-    seed = int(os.environ.get(_CHAOS_SEED, random.randrange(1_000_000)))
+    seed = int(os.environ.get(_CHAOS_SEED) or random.randrange(1_000_000))
+    seconds = float(os.environ.get(_CHAOS_MINUTES) or 2.0) * 60
     weather = Weather(
-        seed, 60, 90.0, freezes=[10.0, 40.0, 70.0], server_kills=[25.0, 55.0, 85.0], calm_after=180.0, patience=240.0
-    )
+        seed, RUNS, 0.75 * seconds, freezes=[seconds * part for part in (0.1, 0.3, 0.6)],
+        server_kills=[seconds * part for part in (0.2, 0.7)], calm_after=1.5 * seconds, patience=2 * seconds + 180.0,
+    )  # fmt: skip
     await check(Storm(weather, folder))
 
 
@@ -60,6 +66,7 @@ async def check(storm: Storm) -> None:
 
 
 def summary(storm: Storm, ended: list[Ended], books: Books) -> dict[str, float]:
+    recoveries = sorted(storm.ledger.recoveries(storm.killed))
     requests = (storm.folder / "requests").read_text().splitlines()
     return {
         "seed": storm.weather.seed,
@@ -68,9 +75,14 @@ def summary(storm: Storm, ended: list[Ended], books: Books) -> dict[str, float]:
         **{name: round(value, 1) for name, value in vars(storm.damage).items()},
         "model_requests": len(requests),
         "model_requests_repeated": len(requests) - len(set(requests)),
-        **{f"{tool}_{what}": count for tool in ("look_up", "charge", "mail") for what, count in counts(tool, books)},
+        **{
+            f"{tool}_{what}": count
+            for tool in ("look_up", "charge", "mail", "settle")
+            for what, count in counts(tool, books)
+        },
         "charge_refused": books.refused,
-        "unknown_outcomes": lost_calls(ended),
+        "recovered": len(recoveries),
+        "recovery_p95_seconds": round(recoveries[int(len(recoveries) * 0.95)], 2) if recoveries else 0.0,
     }
 
 

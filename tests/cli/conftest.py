@@ -46,7 +46,7 @@ support = Agent(
     name="Support", model=ScriptedModel([tool_call("refund", {"order_id": "7"}), "All done."]), tools=[refund]
 )
 packer = Agent(name="Packer", model=ScriptedModel([tool_call("pack", {"order_id": "7"}), "Packed."]), tools=[pack])
-broken = Agent(name="Broken", model=ScriptedModel([ValueError("the model is [red]ill[/red]")]))
+broken = Agent(name="Broken", model=ScriptedModel([ValueError("the model is [red]ill[/red]")] * 9))
 '''
 
 
@@ -100,13 +100,13 @@ class Shop:
         )
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def worker(self, queue: str, log: Path) -> subprocess.Popen[bytes]:
+    def worker(self, queue: str, log: Path, **environment: str) -> subprocess.Popen[bytes]:
         """A worker that takes steps."""
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, str(Path(__file__).parents[2] / "worker.py"), "shop", "--queue", queue],
                 cwd=self.folder,
-                env=self.environment(),
+                env=self.environment(**environment),
                 stderr=output,
             )
         self._workers.append(process)

@@ -57,6 +57,24 @@ def test_approvals_of_all_runs_come_with_the_command_that_decides(served: Shop, 
     assert {"run_id", "call_id", "tool", "arguments", "agent", "digest", "since", "expires"} == set(call)
 
 
+def test_the_outcome_of_a_call_that_is_not_asked_for_is_refused(served: Shop, waiting: str) -> None:
+    refused = served.perdure("resolve", waiting, "1.0", "not-happened", "--json")
+    assert (refused.code, refused.json["error"]["type"]) == (1, "DecisionConflictError")
+    assert "not asked for" in refused.json["error"]["message"]
+
+
+def test_what_is_sent_to_a_run_is_said_once_for_each_name(served: Shop) -> None:
+    assert served.perdure("run", "Support", "Order 9", "--run-id", "r9").code == 4
+    first, again = (served.perdure("send", "r9", "a bag, too", "--message-id", "m1", "--json") for _ in range(2))
+    assert [each.json["verdict"] for each in (first, again)] == ["accepted", "repeated"]
+    assert served.perdure("approve", "r9", "1.0").code == 0
+    assert served.perdure("run", "Support", "Order 9", "--run-id", "r9").code == 0
+    assert "user: a bag, too" in served.perdure("show", "r9").out
+    late = served.perdure("send", "r9", "thanks")
+    assert (late.code, late.out) == (1, "")
+    assert "has ended" in late.err
+
+
 def test_a_call_that_does_not_exist_is_exit_3(served: Shop, waiting: str) -> None:
     refused = served.perdure("approve", waiting, "9.9")
     assert refused.code == 3
@@ -92,6 +110,7 @@ def test_a_failed_run_is_exit_1_without_a_traceback(served: Shop) -> None:
     assert "Traceback" not in failed.err
 
 
+@pytest.mark.thorough
 def test_a_cancelled_run_is_cancelled_once(served: Shop) -> None:
     assert served.perdure("run", "Support", "Order 10", "--run-id", "r4").code == 4
     assert served.perdure("cancel", "r4", "--json").json == {"run_id": "r4", "requested": "cancel"}
@@ -101,6 +120,7 @@ def test_a_cancelled_run_is_cancelled_once(served: Shop) -> None:
     assert (again.code, again.err) == (1, "error: Run 'r4' has ended already (canceled).\n")
 
 
+@pytest.mark.thorough
 def test_an_agent_of_a_module_is_served_by_the_command_itself(shop: Shop) -> None:
     paused = shop.perdure("run", "shop:support", "-", "--run-id", "r5", given="Order 11")
     assert paused.code == 4

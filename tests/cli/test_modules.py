@@ -25,6 +25,16 @@ def test_every_module_level_agent_is_found_once(folder: Path) -> None:
     assert list(find_agents("kiosk_a").agents) == ["first", "second"]
 
 
+def test_a_session_factory_is_found_and_must_be_a_function(folder: Path) -> None:
+    (folder / "kiosk_s.py").write_text(TWO + "def session_factory(session_id):\n    return session_id\n")
+    factory = find_agents("kiosk_s").session_factory
+    assert factory is not None
+    assert factory("chat") == "chat"
+    (folder / "kiosk_t.py").write_text(TWO + "session_factory = 5\n")
+    with pytest.raises(UserError, match="`session_factory` of module 'kiosk_t' is 5"):
+        find_agents("kiosk_t")
+
+
 def test_a_context_factory_is_found(folder: Path) -> None:
     (folder / "kiosk_b.py").write_text(TWO + "def context_factory(state):\n    return state\n")
     factory = find_agents("kiosk_b").context_factory

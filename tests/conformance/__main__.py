@@ -14,6 +14,7 @@ import warnings
 from tests.conformance.comparison import Comparison, compare_all
 from tests.conformance.differences import DIFFERENCES
 from tests.conformance.registry import all_scenarios
+from tests.conformance.sides import disconnect_perdure
 
 
 def _arguments() -> argparse.Namespace:
@@ -64,19 +65,10 @@ def main() -> int:
                 found = asyncio.run(compare_all(scenarios))
         finally:
             if not arguments.agents_alone:
-                _stop()
+                disconnect_perdure()
     unexplained = _show(found, verbose=arguments.verbose)
     print(f"{time.monotonic() - began:.1f} s")
     return min(unexplained, 1)
-
-
-def _stop() -> None:
-    from perdure.client.host import Host
-    from perdure.server import stop_server
-
-    if Host._current is not None:
-        Host._current.close()
-    stop_server()
 
 
 if __name__ == "__main__":

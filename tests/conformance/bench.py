@@ -11,6 +11,7 @@ from typing import Any
 from perdure.limits import HISTORY_EVENTS
 from tests.conformance.definitions import Definitions
 from tests.conformance.model_server import ModelServer, Script
+from tests.conformance.projection import streamed_event
 from tests.conformance.sides import AGENTS, PERDURE, Side
 
 MAIN = "main"
@@ -105,6 +106,27 @@ class Bench(Definitions):
             self._runs += 1
             options["run_id"] = f"{self.run_id}-{self._runs}"
         return await self.sdk.Runner.run(agent, input, run_config=self.config(**(config or {})), **options)
+
+    def run_streamed(
+        self, agent: Any, input: Any = "hi", *, config: dict[str, Any] | None = None, **options: Any
+    ) -> Any:
+        """`Runner.run_streamed`."""
+        return self.sdk.Runner.run_streamed(agent, input, run_config=self.config(**(config or {})), **options)
+
+    async def stream(self, agent: Any, input: Any = "hi", **options: Any) -> list[Any]:
+        """All that a streamed run tells, and the result or the exception after it."""
+        return await self.told(self.run_streamed(agent, input, **options))
+
+    async def told(self, result: Any, each: Callable[[Any], None] = lambda event: None) -> list[Any]:
+        """All that a streamed result tells, and the result itself or the exception after it."""
+        found: list[Any] = []
+        try:
+            async for event in result.stream_events():
+                found.append(streamed_event(event))
+                each(event)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is what is compared
+            return [*found, error]
+        return [*found, result]
 
     async def resume(self, agent: Any, result: Any, decide: Callable[[Any], None], **options: Any) -> Any:
         """Decides what waits and goes on."""

@@ -1,6 +1,6 @@
-"""Runs one scenario on the side of Perdure: `python -m tests.conformance.child NAME RUN_ID LOG OUT`.
+"""Runs scenarios on the side of Perdure, all at once: `python -m tests.conformance.child FOLDER NAME...`.
 
-The log is a file, so that it survives this process; the outcome is written to another one at the end.
+The folder gets a log of each, which survives this process, and what each ended in.
 """
 
 from __future__ import annotations
@@ -13,22 +13,26 @@ from pathlib import Path
 
 from tests.conformance.bench import Bench, Log
 from tests.conformance.comparison import ended_in
-from tests.conformance.registry import all_scenarios
+from tests.conformance.registry import Scenario, all_scenarios
 from tests.conformance.sides import PERDURE, Side
 
 
-async def main(name: str, run_id: str, log: Path, out: Path) -> None:
-    """Runs the scenario and writes what it ended in."""
-    scenario = next(one for one in all_scenarios() if one.name == name)
-    bench = Bench(scenario.slug, Side(PERDURE), None, log=Log(log))
-    bench.run_id = run_id
+async def run(scenario: Scenario, folder: Path) -> None:
+    """Runs a scenario and writes what it ended in."""
+    bench = Bench(scenario.slug, Side(PERDURE), None, log=Log(folder / f"{scenario.slug}.log"))
+    bench.run_id = f"killed-{scenario.slug}"[:80]
     ended = await ended_in(scenario, bench)
-    text = json.dumps({"ended": ended, "log": bench.log.lines})
+    out = folder / f"{scenario.slug}.json"
     partial = out.with_suffix(".partial")
-    partial.write_text(text)
+    partial.write_text(json.dumps({"ended": ended, "log": bench.log.lines}))
     partial.rename(out)
+
+
+async def main(folder: Path, names: list[str]) -> None:
+    """Runs the scenarios of these names."""
+    await asyncio.gather(*(run(one, folder) for one in all_scenarios() if one.name in names))
 
 
 if __name__ == "__main__":
     logging.disable(logging.WARNING)
-    asyncio.run(main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -33,10 +33,27 @@ class Killed:
 
     @property
     def suitable(self) -> bool:
-        """Whether a new process can know all that the killed one knew, and the requests tell themselves apart."""
+        """Whether a new process can know all that the killed one knew, and the requests tell themselves apart.
+
+        Where a guardrail trips beside the model, a new process may trip before it asks the model (again).
+        """
         bodies = [json.dumps(request.body, sort_keys=True) for one in self.scripts.values() for request in one.received]
-        foreign = "raised" in self.ended and self.ended["run_data"] is None if isinstance(self.ended, dict) else True
-        return self.scenario.killable and bool(bodies) and len(bodies) == len(set(bodies)) and not foreign
+        ended = self.ended if isinstance(self.ended, dict) else {"raised": "", "run_data": None}
+        foreign = "raised" in ended and ended["run_data"] is None
+        raced = ended.get("raised") == "InputGuardrailTripwireTriggered"
+        apart = bool(bodies) and len(bodies) == len(set(bodies))
+        return self.scenario.killable and apart and not foreign and not raced
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a scenario ended in though its process was killed."""
+
+    ended: Any
+    log: list[str]
+    requests: dict[str, Any]
+    when: str
+    adopted: bool
 
 
 async def expected(scenario: Scenario, server: ModelServer) -> Killed | None:
@@ -53,37 +70,46 @@ def unique(lines: list[str]) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-async def outcome(killed: Killed, server: ModelServer, folder: Path, chance: random.Random) -> dict[str, Any]:
-    """What the scenario ends in on the side of Perdure, with its process killed once."""
-    side = f"killed-{killed.scenario.slug}"
-    scripts = {name: server.script(side, _model_of(one), name) for name, one in killed.scripts.items()}
-    for name, script in scripts.items():
-        script.answers = list(killed.scripts[name].answers)
-    at = chance.randint(1, sum(len(script.received) for script in killed.scripts.values()))
+async def outcomes(group: list[Killed], server: ModelServer, folder: Path, chance: random.Random) -> list[Ended]:
+    """What scenarios end in on the side of Perdure, in one process that is killed once."""
+    side = f"killed-{group[0].scenario.slug}"
+    scripts = {one.scenario.name: _scripts(one, server, side) for one in group}
+    every = [script for those in scripts.values() for script in those.values()]
+    at = chance.randint(1, sum(len(script.received) for one in group for script in one.scripts.values()))
     delay = chance.choice([0.0, chance.uniform(0.0, LONGEST_DELAY_SECONDS)])
-    child = _Child(killed.scenario, server.url(side), folder)
+    child = _Child([one.scenario for one in group], server.url(side), folder)
     await child.start()
-    arm(list(scripts.values()), at, delay, child)
+    arm(every, at, delay, child)
     if await child.ended() != 0:
-        for script in scripts.values():
+        for script in every:
             script.expect_repeats()
         await child.start()
         await child.ended()
-    said = child.outcome()
-    return {
-        "ended": said["ended"],
-        "log": unique(said["log"]),
-        "killed": f"at request {at}, {delay:.3f} s after it",
-        "requests": {name: requests_of(script) for name, script in sorted(scripts.items())},
-        "listed": side in server.listed,
-    }
+    when = f"at request {at} of its process, {delay:.3f} s after it"
+    return [_ended(one, scripts[one.scenario.name], child, when, listed=side in server.listed) for one in group]
 
 
-def without_usage(value: Any) -> Any:
-    """An outcome without what was used: a conversation that the provider keeps does not tell it of an answer."""
+def _scripts(killed: Killed, server: ModelServer, side: str) -> dict[str, Script]:
+    """The same answers again, under the same names of models."""
+    made = {name: server.script(side, _model_of(one), name) for name, one in killed.scripts.items()}
+    for name, script in made.items():
+        script.answers = list(killed.scripts[name].answers)
+    return made
+
+
+def _ended(killed: Killed, scripts: dict[str, Script], child: _Child, when: str, *, listed: bool) -> Ended:
+    said = child.outcome(killed.scenario)
+    requests = {name: requests_of(script) for name, script in sorted(scripts.items())}
+    keeps = any("conversation" in one.body for script in scripts.values() for one in script.received)
+    return Ended(said["ended"], unique(said["log"]), requests, when, adopted=listed and keeps)
+
+
+def as_adopted(value: Any) -> Any:
+    """An outcome without what a conversation kept by the provider does not tell of an answer: its id and its usage."""
     if isinstance(value, dict):
-        return {name: without_usage(entry) for name, entry in value.items() if name != "usage"}
-    return [without_usage(entry) for entry in value] if isinstance(value, list) else value
+        known = {name: as_adopted(entry) for name, entry in value.items() if name not in ("usage", "last_response_id")}
+        return {**known, "responses": [count for _, count in known["responses"]]} if "responses" in known else known
+    return [as_adopted(entry) for entry in value] if isinstance(value, list) else value
 
 
 def arm(scripts: list[Script], at: int, delay: float, child: _Child) -> None:
@@ -105,17 +131,18 @@ def _model_of(script: Script) -> str:
 
 
 class _Child:
-    """The process that runs a scenario; each start does the same."""
+    """The process that runs scenarios, all at once; each start does the same."""
 
-    def __init__(self, scenario: Scenario, url: str, folder: Path) -> None:
-        self._log, self._out = folder / f"{scenario.slug}.log", folder / f"{scenario.slug}.json"
-        self._errors = folder / f"{scenario.slug}.errors"
-        run_id = f"killed-{scenario.slug}"[:80]
-        self._command = [sys.executable, "-m", "tests.conformance.child", scenario.name, run_id]
-        self._command += [str(self._log), str(self._out)]
+    def __init__(self, scenarios: list[Scenario], url: str, folder: Path) -> None:
+        self._errors = folder / f"{scenarios[0].slug}.errors"
+        self._outs = {scenario.name: folder / f"{scenario.slug}.json" for scenario in scenarios}
+        names = [scenario.name for scenario in scenarios]
+        self._command = [sys.executable, "-m", "tests.conformance.child", str(folder), *names]
         self._environment = {**os.environ, "OPENAI_BASE_URL": url, "OPENAI_API_KEY": "none is needed"}
 
     async def start(self) -> None:
+        for out in self._outs.values():
+            out.unlink(missing_ok=True)
         with self._errors.open("ab") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, cwd=ROOT, env=self._environment, stdout=errors, stderr=errors
@@ -132,8 +159,9 @@ class _Child:
         if self._process.returncode is None:
             self._process.kill()
 
-    def outcome(self) -> dict[str, Any]:
-        if not self._out.exists():
+    def outcome(self, scenario: Scenario) -> dict[str, Any]:
+        out = self._outs[scenario.name]
+        if not out.exists():
             errors = self._errors.read_text()[-2000:]
             return {"ended": f"the process left no outcome; it said: {errors}", "log": []}
-        return json.loads(self._out.read_text())
+        return json.loads(out.read_text())

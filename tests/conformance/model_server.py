@@ -9,9 +9,11 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from tests.conformance.answers import Failure, Later, chat_completion, items_of, response
+from tests.conformance.streams import streamed
 
 SIDES_OWN = ("x-stainless", "x-client")  # headers by which a client tells about itself
 
@@ -109,6 +111,8 @@ class ModelServer:
         status, said, sent_headers = _made(later, request, script.lane, turn)
         if isinstance(request.body.get("conversation"), str):
             self._keep(side, request.body, said.get("output", []))
+        if status == HTTPStatus.OK and request.body.get("stream"):
+            return await _write_stream(writer, said)
         return await _write(writer, status, said, sent_headers)
 
     def _keep(self, side: str, body: dict[str, Any], answer: list[dict[str, Any]]) -> None:
@@ -159,4 +163,11 @@ async def _write(
     named |= {"x-request-id": "req_1", **(headers or {})}
     lines = "".join(f"{name}: {value}\r\n" for name, value in named.items())
     writer.write(f"HTTP/1.1 {status} Said\r\n{lines}\r\n".encode() + content)
+    await writer.drain()
+
+
+async def _write_stream(writer: asyncio.StreamWriter, value: dict[str, Any]) -> None:
+    named = {"content-type": "text/event-stream", "x-request-id": "req_1", "connection": "close"}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in named.items())
+    writer.write(f"HTTP/1.1 200 Said\r\n{lines}\r\n".encode() + streamed(value))
     await writer.drain()

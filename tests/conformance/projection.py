@@ -112,6 +112,28 @@ def run_data(data: Any) -> dict[str, Any]:
     }
 
 
+def streamed_event(event: Any) -> list[Any]:
+    """A streamed event: its type, its name, and what it is about."""
+    match event.type:
+        case "agent_updated_stream_event":
+            return [event.type, event.new_agent.name]
+        case "run_item_stream_event":
+            return [event.type, event.name, item(event.item)]
+        case _:
+            return [event.type, event.data.type, _raw_event(event.data)]
+
+
+def _raw_event(data: Any) -> dict[str, Any]:
+    """A model's event; of the responses in it, how far they are."""
+    fields = data.model_dump(mode="json", exclude_unset=True)
+    response = fields.pop("response", None)
+    return (
+        fields
+        if response is None
+        else {**fields, "response": [response["id"], response.get("status"), len(response["output"])]}
+    )
+
+
 _FORMS: list[tuple[Callable[[Any], bool], Callable[[Any], Any]]] = [
     (lambda value: isinstance(value, BaseException), exception),
     (lambda value: hasattr(value, "to_input_list") and hasattr(value, "new_items"), result),

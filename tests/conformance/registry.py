@@ -44,7 +44,8 @@ def scenario(name: str, *statements: int, **expected: Any) -> Callable[[Program]
         statements: The numbers of the rules that it is about.
         expected: `final`: the final output. `raises`: the class of the exception. `log`: what was logged. `requests`:
             how many requests the models got. `ordered=False`: the log's order is left to chance. `alone=True`: changes
-            something that all scenarios share. `killable=False`: keeps state that a new process has not.
+            something that all scenarios share. `killable=False`: keeps state that a new process has not, or logs what
+            only the test's own process sees, or in an order that a kill may change.
     """
 
     def register(program: Program) -> Program:

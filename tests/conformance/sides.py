@@ -14,7 +14,7 @@ AGENTS, PERDURE = "agents", "perdure"
 _AGENTS_MODULES = (
     "agents", "agents.run", "agents.run_config", "agents.tool_context", "agents.handoffs", "agents.agent",
     "agents.extensions.handoff_filters", "agents.extensions.handoff_prompt", "agents.tool_guardrails",
-    "agents.agent_tool_input",
+    "agents.agent_tool_input", "agents.memory",
 )  # fmt: skip
 
 _PERDURE_MODULES = (PERDURE, "perdure.extensions.handoff_filters", "perdure.extensions.handoff_prompt")
@@ -53,3 +53,13 @@ def connect_perdure(url: str) -> None:
     """Points Perdure to the model server."""
     os.environ["OPENAI_BASE_URL"] = url
     os.environ["OPENAI_API_KEY"] = "none is needed"
+
+
+def disconnect_perdure() -> None:
+    """Stops what Perdure runs in this process, and its server."""
+    from perdure.client.host import Host
+    from perdure.server import stop_server
+
+    if Host._current is not None:
+        Host._current.close()
+    stop_server()

@@ -11,7 +11,7 @@ from tests.conformance.differences import DIFFERENCES
 from tests.conformance.registry import all_scenarios
 from tests.thoroughness import is_sampled
 
-SCENARIOS = {one.name: one for one in all_scenarios() if is_sampled(one.name, 8)}
+SCENARIOS = {one.name: one for one in all_scenarios() if is_sampled(one.name, 12)}
 AT_LEAST = 150
 
 pytestmark = pytest.mark.timeout(1500)  # the first test runs all scenarios

@@ -13,7 +13,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
 from perdure import definition
-from perdure.contracts import messages, run, said, sealing, steps, tokens
+from perdure.contracts import effects, messages, run, said, sealing, sessions, steps, threads, tokens
 from perdure.contracts.converter import data_converter
 from perdure.definition import AgentDefinition, Frozen, Snapshot, ToolDefinition
 
@@ -59,6 +59,13 @@ REWRITTEN = said.RewrittenTranscript(chunks=[CHUNK], entries=PAGE.entries)
 REWRITE = said.Rewrite(record=NAMED, turn_start=2, origins=["00", "01", "02"], kept_bytes=10)
 HANDLED = steps.HandledError(output=OUTPUT, include_in_history=False)
 
+CHAT = definition.SessionDefinition(session_id="chat", limit=5, store={"kind": "sqlite", "path": "chat.db"})
+
+ATTEMPT = effects.Attempt(
+    token="t", run_id="r", execution="e", call_id="2.0", activity_id="tool.2.0-ab", attempt=1, tool="look",
+    call="look()", digest="ab", at="2026-01-01T00:00:00+00:00",
+)  # fmt: skip
+
 # One of each model, with what an ordinary run puts into it.
 SAMPLES: list[Frozen] = [
     TOOL,
@@ -79,8 +86,20 @@ SAMPLES: list[Frozen] = [
     definition.AgentToolDefinition(agent="Support", on_failure="raise"),
     definition.HandoffDefinition(tool_name="transfer_to_b", wire={"type": "function"}, agent="B"),
     definition.RetryDefinition(attempts=3),
+    run.ThreadStart(agents="a digest"),
+    threads.ThreadMessage(message_id="m1", input=[ITEM], agent="Support", agents="a digest", snapshot=SNAPSHOT),
+    threads.OutcomeRequest(sequence=3, since="queued"),
+    threads.CloseMessage(by="ana"),
+    threads.MessageReceipt(
+        thread="thread/t", execution="e", sequence=3, message_id="m1", verdict="accepted", explanation="It is number 3."
+    ),
+    threads.FailureView(type="UserError", message="no"),
+    threads.MessageOutcome(sequence=3, message_id="m1", phase="queued", ahead=2),
+    threads.CloseReceipt(ahead=2),
+    threads.ThreadView(taken=3, queued=1, sequence=2, begun=4),
     run.RunInput(agent="Support", snapshot=SNAPSHOT, input=[ITEM], max_turns=None, context={"a": 1}),
     run.PageRequest(start=5),
+    run.InputView(message_id="m1", items=[ITEM], by="ana"),
     run.RunOutcome(agent="Support", turns=1, usage=TOKENS, tail=PAGE, final_output="bye", context={"a": 1}),
     steps.SnapshotInput(agent="Support", settings=run.RunSettings(group_id="g")),
     steps.SnapshotOutput(snapshot=SNAPSHOT),
@@ -106,13 +125,29 @@ SAMPLES: list[Frozen] = [
     CHUNK,
     REWRITTEN,
     REWRITE,
+    CHAT,
+    sessions.ReadSessionInput(**STEP, session=CHAT, cursor=CURSOR, items=[ITEM], origin="00"),
+    sessions.ReadSessionOutput(chunks=[CHUNK], entries=PAGE.entries, new=[ITEM], last=["ab"]),
+    sessions.WriteSessionInput(**STEP, session=CHAT, key="ab.1", items=[ITEM], last=["ab"], again=True),
+    sessions.WriteSessionOutput(last=["ab"]),
     sealing.SealInput(start=0, upto=2, before="00"),
     sealing.SealOutput(chunks=[CHUNK]),
     sealing.SealedItems(entries=PAGE.entries, responses=PAGE.responses),
     steps.CallUserOutput(built=BUILT, chosen=CHOSEN, handed_off=HANDED_OFF, edited=EDITED, handled=HANDLED),
     messages.DecisionMessage(call_id="2.0", by="ana", always=True),
     messages.UpdateMessage(call_id="2.0", decision="approve"),
+    messages.ResolutionMessage(call_id="2.0", outcome="happened", result="ok", by="ana"),
+    messages.DeclinedView(
+        step="tool.2.0", reason="no such tool", times=2, within_seconds=4.0, call_id="2.0", tool="look"
+    ),
+    messages.UnknownView(call_id="2.0", tool="look", arguments="{}", agent="Support", digest="ab", why="lost"),
+    ATTEMPT,
+    effects.Told(verdict="done", attempt=ATTEMPT, output=steps.CallToolOutput(item=ITEM), note="so it is"),
+    effects.EffectView(key="a", status="claimed", attempt=ATTEMPT, late=["b"]),
+    effects.ResolveEffectInput(call=TOOL_CALL, outcome="retry", by="ana"),
     messages.Receipt(call_id="2.0", verdict="accepted", explanation="Call 2.0 is approved."),
+    messages.SendMessage(message_id="m1", input=[ITEM], by="ana", withdraw=["m0"]),
+    messages.SendReceipt(message_id="m1", verdict="accepted", explanation="Message m1 is taken."),
     messages.StatusView(
         agent="Support",
         phase="finished",
@@ -125,8 +160,16 @@ SAMPLES: list[Frozen] = [
         approvals=[APPROVAL],
     ),
 ]
-DECISIONS = (messages.DecisionMessage, messages.UpdateMessage)
-MODULES = [definition, run, said, sealing, steps, messages, tokens]
+STRICT = (
+    messages.DecisionMessage,
+    messages.UpdateMessage,
+    messages.ResolutionMessage,
+    messages.SendMessage,
+    threads.ThreadMessage,
+    threads.OutcomeRequest,
+    threads.CloseMessage,
+)
+MODULES = [definition, run, said, sealing, sessions, steps, effects, messages, threads, tokens]
 BY_NAME = {type(sample).__name__: sample for sample in SAMPLES}
 
 
@@ -147,7 +190,9 @@ def models(module: ModuleType) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "module", [definition, run, said, sealing, steps, messages], ids=lambda module: module.__name__
+    "module",
+    [definition, run, said, sealing, sessions, steps, effects, messages, threads],
+    ids=lambda module: module.__name__,
 )
 def test_every_model_has_a_sample_here(module: ModuleType) -> None:
     assert [each for each in models(module) if each not in BY_NAME] == []
@@ -180,15 +225,15 @@ def test_a_model_cannot_be_changed(sample: Frozen) -> None:
         setattr(sample, field, None)
 
 
-@pytest.mark.parametrize("sample", [each for each in SAMPLES if not isinstance(each, DECISIONS)], ids=name)
+@pytest.mark.parametrize("sample", [each for each in SAMPLES if not isinstance(each, STRICT)], ids=name)
 def test_fields_of_a_later_version_are_ignored(sample: Frozen) -> None:
     (sent,) = CONVERTER.to_payloads([sample])
     more = payload(json.dumps({**json.loads(sent.data), "of_tomorrow": {"a": 1}}).encode())
     assert CONVERTER.from_payloads([more], [type(sample)]) == [sample]
 
 
-@pytest.mark.parametrize("kind", DECISIONS)
-def test_a_decision_with_an_unknown_field_is_none(kind: type[Frozen]) -> None:
+@pytest.mark.parametrize("kind", STRICT)
+def test_a_message_with_an_unknown_field_is_none(kind: type[Frozen]) -> None:
     with pytest.raises(ValidationError, match="allways"):
         kind.model_validate({"call_id": "2.0", "decision": "approve", "allways": True})
 

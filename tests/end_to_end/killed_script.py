@@ -7,13 +7,14 @@ tool's effect adds a line to, with the call's key: the only judge of what happen
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-from perdure import Agent, Model, ModelResponse, Runner, ToolContext, function_tool
+from perdure import Agent, DecisionConflictError, Model, ModelResponse, Runner, RunNotFound, ToolContext, function_tool
 from perdure.testing import ScriptedModel, tool_call
 
 RUN_ID, LEDGER, WHERE = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
@@ -68,7 +69,21 @@ class DyingModel(Model):
         return response
 
 
+async def answer() -> None:
+    """Says what became of a call, as a person would who has looked into the ledger."""
+    while True:
+        await asyncio.sleep(0.5)
+        with contextlib.suppress(RunNotFound, DecisionConflictError):
+            run = await Runner.get(RUN_ID)
+            for call in (await run.status()).unknown:
+                if WHERE == "after send":
+                    await run.resolve(call.call_id, "happened", result="send done")
+                else:
+                    await run.resolve(call.call_id, "retry")
+
+
 async def main() -> None:
+    answering = asyncio.create_task(answer())
     agent = Agent(name="Killed", model=DyingModel(), tools=[book, pay, send])
     result = await Runner.run(agent, "go", run_id=RUN_ID)
     if result.interruptions:
@@ -78,6 +93,7 @@ async def main() -> None:
             state.approve(item)
         result = await Runner.run(agent, state)
     outputs = [item.output for item in result.new_items if item.type == "tool_call_output_item"]
+    answering.cancel()
     print(result.final_output, "|", " | ".join(outputs))
 
 

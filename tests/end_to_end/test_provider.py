@@ -1,7 +1,9 @@
-"""Runs against an OpenAI-compatible server: the real client, and every way in which a provider fails."""
+"""Runs against an OpenAI-compatible server, with the real client; how it fails is in `activities/faults`."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,8 +11,8 @@ import openai
 import pytest
 import pytest_asyncio
 
-from perdure import Agent, ModelBehaviorError, Runner, ToolCallItem, WebSearchTool
-from tests.activities.loopback import CLOSE, CUT, Loopback, completed, text_item
+from perdure import Agent, Runner, ToolCallItem, WebSearchTool
+from tests.activities.loopback import STALL, Loopback, completed, text_item
 from tests.agents import add
 
 
@@ -44,36 +46,6 @@ async def test_a_run_sends_what_the_sdk_sends(provider: Loopback) -> None:
     assert result.raw_responses[0].request_id == "req_9"
 
 
-@pytest.mark.parametrize("failing", ["429 with Retry-After", "500", "503", CLOSE, CUT])
-async def test_what_may_pass_is_tried_again(provider: Loopback, failing: str) -> None:
-    if failing in (CLOSE, CUT):
-        provider.replies.append(failing)
-    else:
-        provider.reply({"error": {"message": "later"}}, int(failing[:3]), retry_after="1")
-    provider.reply(completed([text_item("at last")]))
-    assert (await Runner.run(agent, "go")).final_output == "at last"
-    assert len(provider.received) == 2
-
-
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [(400, openai.BadRequestError), (401, openai.AuthenticationError), (404, openai.NotFoundError)],
-)
-async def test_what_cannot_pass_ends_the_run_at_once(provider: Loopback, status: int, error: type[Exception]) -> None:
-    provider.reply({"error": {"message": "no such model"}}, status)
-    with pytest.raises(error, match="no such model"):
-        await Runner.run(agent, "go")
-    assert len(provider.received) == 1
-
-
-async def test_an_answer_that_failed_or_is_incomplete_is_never_a_result(provider: Loopback) -> None:
-    provider.reply(
-        completed([text_item("half")], status="incomplete", incomplete_details={"reason": "max_output_tokens"})
-    )
-    with pytest.raises(ModelBehaviorError, match="incomplete"):
-        await Runner.run(agent, "go")
-
-
 async def test_tools_that_the_provider_runs_pass_through_unharmed(provider: Loopback) -> None:
     search = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "new": [1]}}
     provider.reply(completed([search]))
@@ -83,6 +55,54 @@ async def test_tools_that_the_provider_runs_pass_through_unharmed(provider: Loop
     assert provider.received[1].body["input"][1] == search
     assert isinstance(result.new_items[0], ToolCallItem)
     assert result.new_items[0].raw_item.action.type == "search"
+
+
+async def test_a_request_of_a_run_that_is_interrupted_is_closed_and_made_again(provider: Loopback) -> None:
+    provider.replies.append(STALL)
+    provider.reply(completed([text_item("3")]))
+    run = await Runner.start(agent, "1 + 2?")
+    while not provider.received:  # noqa: ASYNC110  the server says nothing of it
+        await asyncio.sleep(0.05)
+    await run.interrupt()
+    await asyncio.wait_for(provider.given_up.wait(), 30)
+    await run.send("and quickly")
+    assert (await run.result()).final_output == "3"
+    assert provider.received[1].body["input"][1:] == [{"content": "and quickly", "role": "user"}]
+
+
+async def test_words_of_an_answer_that_was_stopped_are_sent_with_the_next_request(provider: Loopback) -> None:
+    item: dict[str, Any] = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "status": "in_progress",
+        "content": [],
+    }
+    events: list[dict[str, Any]] = [
+        {"type": "response.output_item.added", "output_index": 0, "item": item},
+        {
+            "type": "response.output_text.delta",
+            "output_index": 0,
+            "content_index": 0,
+            "item_id": "msg_1",
+            "delta": "It is",
+        },
+    ]
+    body = b"".join(b"event: x\ndata: " + json.dumps(event).encode() + b"\n\n" for event in events)
+    provider.stream_and_stall(body)
+    provider.reply(completed([text_item("3")]))
+    streamed = Runner.run_streamed(agent, "1 + 2?")
+    async for event in streamed.stream_events():
+        if event.type == "raw_response_event" and event.data.type == "response.output_text.delta":
+            break
+    run = await Runner.get(streamed.run_id)
+    await run.interrupt("and quickly")
+    assert (await run.result()).final_output == "3"
+    said = {"type": "output_text", "text": "It is", "annotations": []}
+    assert provider.received[1].body["input"][1:] == [
+        {"type": "message", "role": "assistant", "status": "incomplete", "content": [said]},
+        {"content": "and quickly", "role": "user"},
+    ]
 
 
 async def test_the_key_is_nowhere_in_the_history(provider: Loopback) -> None:

@@ -30,6 +30,7 @@ def queue() -> str:
     return f"test-{uuid.uuid4().hex[:8]}"
 
 
+@pytest.mark.thorough
 async def test_a_run_by_name_waits_for_a_worker_and_goes_on_when_one_comes(tmp_path: Path, queue: str) -> None:
     run = await Runner.start("Payer", "pay", task_queue=queue)
     async with worker(tmp_path, "payer_agents", AGENTS, queue):
@@ -51,6 +52,7 @@ async def test_a_run_whose_worker_is_killed_while_it_waits_answers_and_goes_on(t
         assert (await run.result()).final_output == "done"
 
 
+@pytest.mark.thorough
 async def test_a_tool_changed_by_a_deploy_is_not_run_until_one_has_it_as_it_was(tmp_path: Path, queue: str) -> None:
     run = await Runner.start("Payer", "pay", task_queue=queue)
     async with worker(tmp_path / "old", "payer_agents", AGENTS, queue):

@@ -70,6 +70,7 @@ def test_workers_killed_before_and_after_a_change_and_in_a_model_call_change_not
     assert "STARTS_WITH" in changing["ui"]
 
 
+@pytest.mark.thorough
 def test_an_output_that_differs_from_the_recording_is_named(tmp_path: Path) -> None:
     def tamper(conversation: dict[str, Any]) -> None:
         answer = next(each for each in conversation["messages"] if each["role"] == "tool")
@@ -86,6 +87,7 @@ def test_an_output_that_differs_from_the_recording_is_named(tmp_path: Path) -> N
     assert "1 of tools recorded, 1 compared, 0 equal" in printed
 
 
+@pytest.mark.thorough
 def test_ctrl_c_ends_the_worker_and_removes_the_database(tmp_path: Path) -> None:
     process = started_demo(tmp_path, "--conversation", "task35-trial0")
     assert process.stdout is not None

@@ -16,6 +16,7 @@ from threading import Timer
 import pytest
 
 from examples.scripted_server import answer_without_key
+from tests.thoroughness import is_sampled
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {file.stem for file in (ROOT / "examples").glob("*.py")} - {"__init__", "scripted_server"}
@@ -89,7 +90,7 @@ def examples() -> Iterator[Examples]:
         pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize("name", ALONE)
+@pytest.mark.parametrize("name", [name for name in ALONE if is_sampled(name, 2)])
 def test_an_example_runs_as_it_stands(examples: Examples, name: str) -> None:
     assert examples.printed(name)
 
@@ -142,6 +143,15 @@ def test_agents_that_are_tools_answer_the_first_agent_which_answers_the_user(exa
     ]
 
 
+def test_the_second_run_knows_what_the_first_one_said(examples: Examples) -> None:
+    assert examples.printed("sessions") == [
+        "What city is the Golden Gate Bridge in? San Francisco.",
+        "What state is it in? It is in California.",
+        "The session has 4 items; the last one is taken back.",
+        "In one word? California.",
+    ]
+
+
 def test_homework_is_blocked_and_a_question_is_answered(examples: Examples) -> None:
     assert examples.printed("input_guardrails") == [
         "How do I close my account? Write us two lines.",
@@ -188,6 +198,16 @@ def test_hooks_are_told_in_order(examples: Examples) -> None:
         "11. Doubler gets message",
         "12. Doubler ends: 8",
     ]
+
+
+def test_an_answer_is_streamed_around_a_call(examples: Examples) -> None:
+    *said, _, run = examples.printed("streaming")
+    assert said == [
+        "[calls find_table]",
+        "[table 4, by the window, for 2]",
+        "You sit at table 4, by the window. See you at eight!",
+    ]
+    assert run.startswith("The same from anywhere: perdure watch waiter-")
 
 
 def test_a_refused_call_is_not_made(examples: Examples) -> None:

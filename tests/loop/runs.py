@@ -9,11 +9,13 @@ from typing import Any
 
 from perdure.agent import Agent
 from perdure.canonical import canonical
+from perdure.definition import SessionDefinition
 from perdure.loop.absorb import absorb, started
 from perdure.loop.decisions import decide
 from perdure.loop.frames import begin
 from perdure.loop.plan import plan
 from perdure.loop.records import Decision, Failure, GuardrailRecord, ModelAnswer, Transcript
+from perdure.loop.saving import track
 from perdure.loop.settle import settle
 from perdure.loop.state import Frame, LoopState
 from perdure.loop.steps import (
@@ -56,7 +58,12 @@ def message(text: str) -> dict[str, Any]:
 
 
 def open_run(
-    agent: Agent[Any], config: RunConfig | None = None, *, max_turns: int | None = 10, **more: Any
+    agent: Agent[Any],
+    config: RunConfig | None = None,
+    *,
+    max_turns: int | None = 10,
+    session: SessionDefinition | None = None,
+    **more: Any,
 ) -> LoopState:
     """A run at its beginning, as the workflow opens it."""
     taken = snapshot(agent, config or RunConfig(), **more)
@@ -70,6 +77,7 @@ def open_run(
         shown=transcript,
         max_turns=max_turns,
         input_is_text=True,
+        session=track(session, "w"),
     )
     state = LoopState(agent_name=agent.name, root=frame, snapshot=taken, approval_timeout_seconds=60.0)
     begin(state, frame)

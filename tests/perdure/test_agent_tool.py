@@ -17,6 +17,7 @@ from perdure.agent_tool_input import build_structured_input_schema_info, default
 from perdure.context import ToolContext
 from perdure.errors import ModelBehaviorError, UserError
 from perdure.run_config import RunConfig
+from perdure.sqlite_session import SQLiteSession
 from perdure.tool import FunctionTool
 from perdure.tool_call import default_tool_error_function
 
@@ -127,8 +128,9 @@ def test_a_configuration_may_be_a_dict() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"session": object()}, UserError, "sets session, which agents as tools come to have in a later version"),
-        ({"on_stream": print}, UserError, "sets on_stream"),
+        ({"session": object()}, UserError, "and no session: it lacks session_id"),
+        ({"session": SQLiteSession("s"), "conversation_id": "c"}, UserError, "cannot be combined with conversation_id"),
+        ({"on_stream": "print"}, UserError, "on_stream='print'"),
         ({"max_turns": "3"}, UserError, "max_turns='3'"),
         ({"max_turns": True}, UserError, "max_turns=True"),
         ({"on_stream_max_pending_events": 0}, UserError, "at least 1"),

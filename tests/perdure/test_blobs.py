@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,39 @@ def test_an_item_that_its_reference_would_not_shorten_is_no_reference(blobs: Dir
 def test_so_many_items_that_references_do_not_help_are_refused(blobs: DirectoryBlobStore) -> None:
     with pytest.raises(UserError, match="even their references are too long"):
         store_items([output("short")] * 100, blobs, 1_000)
+
+
+def test_a_blob_that_is_written_again_is_not_removed_as_an_old_one(blobs: DirectoryBlobStore, tmp_path: Path) -> None:
+    digest = blobs.put(b"data")
+    (path,) = files(tmp_path)
+    os.utime(path, (1000, 1000))
+    [found] = blobs.stored()
+    assert found == (digest, path.stat().st_size, 1000)
+    blobs.put(b"data")
+    assert not blobs.remove(digest, before=2000)
+    assert blobs.get(digest) == b"data"
+    os.utime(path, (1000, 1000))
+    assert blobs.remove(digest, before=2000)
+    assert files(tmp_path) == []
+    assert not blobs.remove(digest, before=2000)
+
+
+def test_what_a_killed_writer_left_is_swept_once_it_is_old(blobs: DirectoryBlobStore, tmp_path: Path) -> None:
+    digest = blobs.put(b"data")
+    old, young = (tmp_path / "blobs" / digest[:2] / name for name in ("tmpold", "tmpyoung"))
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (1000, 1000))
+    blobs.sweep(before=2000)
+    assert {path.name for path in files(tmp_path)} == {digest, "tmpyoung"}
+    assert [each.digest for each in blobs.stored()] == [digest]
+
+
+def test_a_store_knows_the_namespaces_that_use_it(blobs: DirectoryBlobStore) -> None:
+    assert blobs.users() == {}
+    blobs.join("1", "default at here")
+    blobs.join("2", "other at there")
+    blobs.join("1", "renamed")
+    assert blobs.users() == {"1": "default at here", "2": "other at there"}
+    blobs.put(b"data")
+    assert len(list(blobs.stored())) == 1

@@ -141,10 +141,12 @@ def test_a_refusal_is_a_part_of_a_message(content: Any, expected: str | None) ->
     assert message_refusal({"type": "message", "content": content}) == expected
 
 
-@pytest.mark.parametrize("blob", [None, 5, "x", [], {}, {"sha256": None}, {"sha256": "ab"}, {"sha256": "AB" * 32}])
+@pytest.mark.parametrize(
+    "blob", [None, 5, "x", [], {}, {"sha256": None}, {"sha256": "ab"}, {"sha256": "AB" * 32}, {"sha256": "ab" * 32}]
+)
 def test_only_a_digest_makes_a_reference(blob: Any) -> None:
     assert not is_reference({"perdure_blob": blob})
-    assert is_reference({"perdure_blob": {"sha256": "ab" * 32}})
+    assert is_reference({"perdure_blob": {"sha256": "ab" * 32, "head": "a"}})
 
 
 def test_a_string_is_one_message_of_the_user() -> None:

@@ -16,7 +16,7 @@ from perdure.models.multi_provider import MultiProvider
 from perdure.run_config import RunConfig, ToolExecutionConfig
 from perdure.tool_errors import ToolErrorFormatterArgs
 
-OURS = ["tool_output_format", "approval_timeout_seconds", "history_events"]
+OURS = ["tool_output_format", "approval_timeout_seconds", "history_events", "tool_output_bytes"]
 DATA = CallModelData(ModelInputData([{"role": "user", "content": "hi"}], "Be kind."), Agent(name="A"), None)
 
 
@@ -59,9 +59,7 @@ def test_an_unknown_setting_is_refused_as_in_the_agents_sdk() -> None:
         RunConfig.of({"model": "m", "bad": 1})
 
 
-@pytest.mark.parametrize(
-    "name", ["output_guardrail_blocked_message", "sandbox", "session_input_callback", "session_settings"]
-)
+@pytest.mark.parametrize("name", ["output_guardrail_blocked_message", "sandbox"])
 def test_what_this_version_does_not_have_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=name):
         RunConfig(**{name: object()})
@@ -81,10 +79,10 @@ def test_at_least_one_tool_runs_at_once() -> None:
         ToolExecutionConfig(max_function_tool_concurrency=0)
 
 
-def test_sensitive_data_stays_out_of_traces_by_the_variable_of_the_agents_sdk(monkeypatch: Any) -> None:
-    assert RunConfig().trace_include_sensitive_data
-    monkeypatch.setenv("OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA", "false")
+def test_sensitive_data_gets_into_traces_by_the_variable_of_the_agents_sdk_alone(monkeypatch: Any) -> None:
     assert not RunConfig().trace_include_sensitive_data
+    monkeypatch.setenv("OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA", "true")
+    assert RunConfig().trace_include_sensitive_data
 
 
 def test_an_approval_waits_30_days_unless_told_otherwise() -> None:

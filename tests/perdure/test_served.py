@@ -12,7 +12,8 @@ import pytest
 
 from perdure.agent import Agent
 from perdure.errors import UserError
-from perdure.served import AgentNotServed, Lent, ServedAgents, UserLoopEnded
+from perdure.lending import Lent
+from perdure.served import AgentNotServed, ServedAgents, UserLoopEnded
 from perdure.settings import RunConfig
 from perdure.tool import function_tool
 

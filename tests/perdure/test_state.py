@@ -69,12 +69,106 @@ def test_a_draft_is_about_calls_of_its_own_run() -> None:
     assert state.drafts == {}
 
 
-def test_nothing_can_be_added_to_a_state_yet() -> None:
-    state = draft(waiting("1.0"))
-    with pytest.raises(UserError, match=r"cannot add input to run 'run-1'.*rejection_message"):
-        state.add_input("and a bag")
+def test_what_is_added_keeps_its_order_and_is_a_copy() -> None:
+    state, given = draft(waiting("1.0")), [{"role": "user", "content": "two"}]
+    state.add_input("one")
+    state.add_input(given)
+    state.add_input([])
+    given[0]["content"] = "changed"
+    state.pending_input.clear()
+    assert state.pending_input == [{"content": "one", "role": "user"}, {"role": "user", "content": "two"}]
+    assert len({each.message_id for each in state.inputs}) == 2
+
+
+def test_what_was_sent_already_comes_before_what_is_added() -> None:
+    sent = [{"message_id": "m1", "items": [{"role": "user", "content": "sent"}], "by": None}]
+    state = draft(waiting("1.0"), inputs=sent)
+    state.add_input("added")
+    assert [item["content"] for item in state.pending_input] == ["sent", "added"]
+
+
+def test_what_is_cleared_is_taken_back_also_where_it_was_sent() -> None:
+    state = draft(waiting("1.0"), inputs=[{"message_id": "m1", "items": [{"role": "user", "content": "sent"}]}])
+    state.add_input("added")
+    [added] = state.inputs
     state.clear_pending_input()
+    state.clear_pending_input()
+    state.add_input("instead")
+    assert [item["content"] for item in state.pending_input] == ["instead"]
+    assert [each.withdraw for each in state.inputs] == [["m1", added.message_id], []]
+
+
+def test_clearing_where_nothing_is_pending_leaves_nothing_to_send() -> None:
+    state = draft(waiting("1.0"))
+    state.clear_pending_input()
+    assert state.inputs == []
+
+
+def _at(behavior: dict[str, Any], *called: str, handoffs: Any = ()) -> dict[str, Any]:
+    """A run's document where the agent has such a tool_use_behavior and the open turn made these calls."""
+    root = {"agent": "A", "calls": [{"item": {"name": name}} for name in called], "handoffs": list(handoffs)}
+    return {"frozen": {"root": root, "snapshot": {"agents": {"A": behavior}}}}
+
+
+TERMINAL = "Cannot add input to a terminal RunState"
+NO_TURN = "Cannot add input to a RunState with no remaining model turns"
+MAY_END = "Cannot add input to an interrupted RunState whose tool result may end the run"
+STOPS_AT_LOOK = {"tool_use": "stop_at", "stop_at": ["look"]}
+
+
+@pytest.mark.parametrize(
+    ("items", "document", "text"),
+    [
+        ([], {}, TERMINAL),
+        (["1.0"], {"turn": 3, "max_turns": 3}, NO_TURN),
+        (["1.0"], _at({"tool_use": "stop_on_first_tool"}, "pay"), MAY_END),
+        (["1.0"], _at({"tool_use": "rule"}, "pay"), MAY_END),
+        (["1.0"], _at({"tool_use": "stop_at", "stop_at": ["pay"]}, "pay"), MAY_END),
+        (["1.0"], _at(STOPS_AT_LOOK, "pay", "look"), MAY_END),
+        (["1.0"], _at({"tool_use": "rule"}, "pay", handoffs=[{}]), MAY_END),
+    ],
+)
+def test_nothing_is_added_where_the_model_might_not_be_asked_again(
+    items: list[str], document: dict[str, Any], text: str
+) -> None:
+    state = draft(*(waiting(each) for each in items), **document)
+    with pytest.raises(UserError, match=f"^{text}$"):
+        state.add_input("and a bag")
     assert state.pending_input == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"turn": 2, "max_turns": 3},
+        {"turn": 30, "max_turns": None},
+        _at({}, "pay"),
+        _at(STOPS_AT_LOOK, "pay"),
+        _at(STOPS_AT_LOOK, "pay", "look", handoffs=[{}]),
+    ],
+)
+def test_input_is_added_where_the_model_is_asked_again(document: dict[str, Any]) -> None:
+    state = draft(waiting("1.0"), **document)
+    state.add_input("and a bag")
+    assert state.pending_input == [{"content": "and a bag", "role": "user"}]
+
+
+async def test_what_was_added_survives_json_under_its_name() -> None:
+    state = draft(waiting("1.0"))
+    state.add_input("one")
+    state.clear_pending_input()
+    state.add_input("two")
+    read = await RunState.from_string(AGENT, state.to_string())
+    assert read.inputs == state.inputs
+    assert read.to_json() == state.to_json()
+    state.to_json()["added"][1]["items"].clear()
+    assert state.pending_input == [{"content": "two", "role": "user"}]
+
+
+async def test_a_state_from_before_input_could_be_added_is_read() -> None:
+    data = draft(waiting("1.0")).to_json()
+    del data["added"]
+    assert (await RunState.from_json(AGENT, data)).pending_input == []
 
 
 def test_a_draft_may_hold_for_later_calls() -> None:

@@ -10,15 +10,15 @@ import asyncio
 import uuid
 from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 import worker
 from perdure import Agent, Model, ModelResponse, Runner
 from perdure.connection import connect
 from perdure.served import ServedAgents
-from perdure.testing import ScriptedModel
-from tests.agents import refund, refund_call
+from perdure.testing import ScriptedModel, tool_call
+from tests.agents import slow_refund
 from workflows.agent_run import AgentRun
 
 
@@ -26,7 +26,7 @@ class Held(Model):
     """Answers once it is told to."""
 
     def __init__(self) -> None:
-        self.script = ScriptedModel([refund_call(), "done"])
+        self.script = ScriptedModel([tool_call("slow_refund", {"order_id": "7"}), "done"])
         self.asked, self.go = asyncio.Event(), asyncio.Event()
 
     async def get_response(self, *args: Any, **options: Any) -> ModelResponse:
@@ -38,8 +38,14 @@ class Held(Model):
 def steps(client: Client, queue: str, model: Model) -> Worker:
     """A worker that takes steps but no workflow tasks."""
     served = ServedAgents()
-    served.serve([Agent(name="Early", model=model, tools=[refund])], asyncio.get_running_loop())
+    served.serve([Agent(name="Early", model=model, tools=[slow_refund])], asyncio.get_running_loop())
     return Worker(client, task_queue=queue, activities=worker._activities(client, served, None))
+
+
+async def until_no_step_runs(handle: WorkflowHandle[Any, Any]) -> None:
+    async with asyncio.timeout(10):
+        while (await handle.describe()).raw_description.pending_activities:  # noqa: ASYNC110  no event tells it
+            await asyncio.sleep(0.05)
 
 
 async def test_an_approval_in_one_task_with_the_answer_holds_and_an_earlier_one_does_not() -> None:
@@ -52,12 +58,26 @@ async def test_an_approval_in_one_task_with_the_answer_holds_and_an_earlier_one_
             await handle.signal("reject", {"call_id": "1.0", "by": "eve"})
             assert len((await run.status()).ignored) == 1, "too early: nobody can have seen the call"
         model.go.set()
-        async with asyncio.timeout(10):
-            while (await handle.describe()).raw_description.pending_activities:  # noqa: ASYNC110  no event tells it
-                await asyncio.sleep(0.1)
+        await until_no_step_runs(handle)
         await handle.signal("approve", {"call_id": "1.0", "by": "ana"})
         async with Worker(client, task_queue=queue, workflows=[AgentRun]):
             result = await run.result()
     assert result.final_output == "done"
     assert (await run.status()).decided["1.0"].startswith("approved by ana")
     assert [said[:12] for said in (await run.status()).ignored] == ["reject '1.0'"]
+
+
+async def test_a_receipt_for_an_approval_in_one_task_with_the_answer_says_that_it_holds() -> None:
+    client, queue, model = (await connect()).client, f"early-{uuid.uuid4().hex[:8]}", Held()
+    run = await Runner.start("Early", "go", task_queue=queue)
+    handle = client.get_workflow_handle(run.id)
+    async with steps(client, queue, model):
+        async with Worker(client, task_queue=queue, workflows=[AgentRun]):
+            await model.asked.wait()
+        model.go.set()
+        await until_no_step_runs(handle)
+        approving = asyncio.create_task(run.approve("1.0", by="ana"))
+        await asyncio.sleep(0.5)  # it waits for a worker
+        async with Worker(client, task_queue=queue, workflows=[AgentRun]):
+            assert (await approving).verdict == "accepted"
+            assert (await run.result()).final_output == "done"

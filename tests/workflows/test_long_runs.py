@@ -113,6 +113,7 @@ async def test_a_run_over_many_histories_tells_the_same_as_in_one() -> None:
     assert "seal_transcript" in await types_of(run_id)
 
 
+@pytest.mark.thorough
 async def test_only_its_newest_execution_is_in_the_list_of_runs() -> None:
     agent = scripted(*adding(0, TURNS), "done")
     run = await Runner.start(agent, "go", max_turns=None, run_config=RunConfig(history_events=SHORT))
@@ -126,6 +127,7 @@ def keep_two(data: HandoffInputData) -> HandoffInputData:
     return data.clone(input_history="short", pre_handoff_items=data.pre_handoff_items[-2:])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("way", ["filtered", "nested", "plain"])
 async def test_a_handoff_edits_what_is_sealed(way: str) -> None:
     def make() -> list[Agent[Any]]:
@@ -140,6 +142,7 @@ async def test_a_handoff_edits_what_is_sealed(way: str) -> None:
     assert ("call.handoff_input_filter" in await types_of(run_id)) == (way != "plain")
 
 
+@pytest.mark.thorough
 async def test_two_handoffs_that_edit_what_is_sealed() -> None:
     def make() -> list[Agent[Any]]:
         third = scripted(*adding(80, 2), "done", name="Third")
@@ -166,6 +169,7 @@ async def test_an_agent_as_a_tool_goes_on_in_new_histories() -> None:
     assert result.final_output == "outer done"
 
 
+@pytest.mark.thorough
 async def test_reasoning_ids_are_left_out_of_what_came_after_the_input() -> None:
     def make() -> list[Agent[Any]]:
         think = {"type": "reasoning", "id": "rs_1", "summary": []}
@@ -217,6 +221,7 @@ async def signal_nonsense(run_id: str, count: int) -> None:
     await host.call(send())
 
 
+@pytest.mark.thorough
 async def test_a_flood_of_signals_takes_the_run_into_a_new_history_and_the_decision_holds() -> None:
     agent = scripted(refund_call(), "done")
     run = await Runner.start(agent, "go", run_config=RunConfig(history_events=SHORT))
@@ -226,6 +231,17 @@ async def test_a_flood_of_signals_takes_the_run_into_a_new_history_and_the_decis
     await run.approve(approval, by="ana")
     assert (await run.result()).final_output == "done"
     assert len(await executions_of(run.id)) >= 2
+
+
+@pytest.mark.thorough
+async def test_nonsense_alone_takes_a_waiting_run_into_a_new_history() -> None:
+    run = await Runner.start(scripted(refund_call(), "done"), "go", run_config=RunConfig(history_events=SHORT))
+    await run.result_or_interruptions()
+    await signal_nonsense(run.id, 60)
+    await run.status()
+    assert len(await executions_of(run.id)) >= 2
+    await run.approve("1.0")
+    assert (await run.result()).final_output == "done"
 
 
 async def test_messages_without_effect_are_told_of_in_the_new_history() -> None:
@@ -247,6 +263,7 @@ async def test_a_cancelled_run_is_cancelled_wherever_it_has_gone_on() -> None:
         await run.result()
 
 
+@pytest.mark.thorough
 async def test_a_fork_of_a_long_run_goes_on_from_its_turn() -> None:
     agent = scripted(*adding(0, TURNS), "done")
     run = await Runner.start(agent, "go", max_turns=None, run_config=RunConfig(history_events=SHORT))
@@ -272,6 +289,7 @@ async def test_a_guardrail_that_has_not_answered_is_not_forgotten() -> None:
     assert asked == ["asked"]
 
 
+@pytest.mark.thorough
 async def test_a_state_of_a_run_that_waits_in_a_later_history_goes_on_elsewhere() -> None:
     agent = scripted(*adding(0, 5), refund_call(), "done")
     run = await Runner.start(agent, "go", max_turns=None, run_config=RunConfig(history_events=SHORT))

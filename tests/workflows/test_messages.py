@@ -10,7 +10,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import RawValue
 
-from perdure import DecisionConflictError, Run, Runner
+from perdure import DecisionConflictError, Run, Runner, UserError
 from perdure.client.host import Host
 from tests.agents import refund_call, scripted
 
@@ -180,3 +180,35 @@ async def test_the_page_in_the_ui_shows_the_json_that_approves() -> None:
     assert (await run.result()).final_output == "done"
     signals = {each.name: each.description for each in metadata.definition.signal_definitions}
     assert '{"call_id": "2.0", "by": "you"}' in signals["approve"]
+
+
+@pytest.mark.parametrize("values", [(), ("now",), ({"when": "now"},), ({"withdraw": 1},), ({}, {})], ids=range(5))
+async def test_a_stop_that_cannot_be_read_is_refused_and_stops_nothing(values: tuple[Any, ...]) -> None:
+    run, handle = await waiting_run()
+    with pytest.raises(WorkflowUpdateFailedError):
+        await Host.current().call(handle.execute_update("stop", args=list(values)))
+    await run.approve("1.0")
+    assert (await run.result()).final_output == "done"
+
+
+async def test_a_run_that_has_ended_cannot_be_stopped() -> None:
+    run = await Runner.start(scripted("done"), "go")
+    await run.result()
+    with pytest.raises(UserError, match="has ended"):
+        await run.stop()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [(), ("1.0",), ({"call_id": "1.0"},), ({"call_id": "1.0", "outcome": "maybe"},), ({"call_id": "1.0"}, 2),
+     ({"call_id": "1.0", "outcome": "retry", "result": "x"},), ({"call_id": "1.0", "outcome": "happened"},)],
+    ids=range(7),
+)  # fmt: skip
+async def test_an_outcome_that_nobody_asked_for_changes_nothing_and_is_told(values: tuple[Any, ...]) -> None:
+    run, handle = await waiting_run()
+    await signal(handle, "resolve", *values)
+    with pytest.raises(WorkflowUpdateFailedError):
+        await Host.current().call(handle.execute_update("resolve", args=list(values)))
+    assert (await run.status()).ignored[0].startswith("resolve")
+    await run.approve("1.0")
+    assert (await run.result()).final_output == "done"

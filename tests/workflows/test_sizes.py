@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import random
+from base64 import b64encode
 from typing import Any
 
 import pytest
 
-from perdure import ContextNotPortableError, RunContextWrapper, Runner, ToolCallOutputItem, UserError, function_tool
+from perdure import (
+    ContextNotPortableError,
+    RunCancelled,
+    RunConfig,
+    RunContextWrapper,
+    Runner,
+    RunState,
+    ToolCallOutputItem,
+    ToolGuardrailFunctionOutput,
+    ToolOutputGuardrailData,
+    UserError,
+    function_tool,
+    tool_output_guardrail,
+)
 from perdure.client.host import Host
 from perdure.limits import MAX_ITEM_BYTES
 from perdure.testing import ScriptedModel, tool_call
-from tests.agents import scripted
+from tests.agents import refund, refund_call, scripted
 
 
 async def history_bytes(run_id: str) -> int:
@@ -40,14 +56,73 @@ async def test_a_large_output_reaches_model_and_caller_whole_and_stays_out_of_th
     assert await history_bytes(result.run_id) < 20_000
 
 
-async def test_ten_megabytes_of_output_are_cut_and_the_model_is_told() -> None:
+async def test_of_ten_megabytes_of_output_the_model_is_shown_the_beginning_and_the_caller_has_the_whole() -> None:
     model = ScriptedModel([tool_call("read", {}), "done"])
-    agent = scripted(tools=[large_tool("x" * 10 * 1024 * 1024)])
+    text = "x" * 10 * 1024 * 1024
+    agent = scripted(tools=[large_tool(text)])
     agent.model = model
-    await Runner.run(agent, "read")
+    run = await Runner.start(agent, "read")
+    result = await run.result()
     seen = model.requests[1].input[-1]["output"]
-    assert len(seen) < MAX_ITEM_BYTES
-    assert "[cut:" in seen[-200:]
+    assert len(seen) <= MAX_ITEM_BYTES
+    assert seen.endswith("of 10485760 bytes; the rest is kept with the run]")
+    assert result.to_input_list()[-2]["output"] == seen
+    assert [item.output for item in result.new_items if isinstance(item, ToolCallOutputItem)] == [text]
+    told = (await run.transcript())[-2]
+    assert (told.item["output"], (told.whole or {})["output"]) == (seen, text)
+    assert await history_bytes(result.run_id) < 20_000
+
+
+async def test_a_run_says_how_much_of_an_output_the_model_may_see() -> None:
+    @function_tool
+    def rows() -> list[int]:
+        """Read many rows."""
+        return list(range(10_000))
+
+    agent = scripted(tool_call("rows", {}), refund_call(), "done", tools=[rows, refund])
+    run = await Runner.start(agent, "read", run_config=RunConfig(tool_output_bytes=2000))
+    paused = await run.result_or_interruptions()
+    assert [item.output for item in paused.new_items if isinstance(item, ToolCallOutputItem)] == [[*range(10_000)]]
+    assert isinstance(agent.model, ScriptedModel)
+    seen = agent.model.requests[1].input[-1]["output"]
+    assert seen.startswith("[0,1,2,3,")
+    assert 1800 < len(seen) <= 2000
+    document = paused.to_state().to_json()
+    assert len(json.dumps(document)) < 50_000
+    await run.cancel()
+    with pytest.raises(RunCancelled):
+        await run.result()
+    state = await RunState.from_json(agent, document)
+    state.approve(state.get_interruptions()[0])
+    again = await Runner.run(agent, state, run_id=f"{run.id}-again")
+    assert agent.model.requests[2].input[2]["output"] == seen
+    outputs = [item.output for item in again.new_items if isinstance(item, ToolCallOutputItem)]
+    assert outputs == [[*range(10_000)], "refunded 40 for 7"]
+
+
+async def test_what_judges_an_output_gets_the_whole_of_it() -> None:
+    judged: list[Any] = []
+
+    @tool_output_guardrail
+    def check(data: ToolOutputGuardrailData) -> ToolGuardrailFunctionOutput:
+        judged.append(data.output)
+        return ToolGuardrailFunctionOutput.allow()
+
+    @function_tool(tool_output_guardrails=[check])
+    def rows() -> list[int]:
+        """Read many rows."""
+        return list(range(10_000))
+
+    agent = scripted(tool_call("rows", {}), tools=[rows], tool_use_behavior="stop_on_first_tool")
+    result = await Runner.run(agent, "read", run_config=RunConfig(tool_output_bytes=2000))
+    assert judged == [[*range(10_000)]]
+    assert json.loads(result.final_output) == [*range(10_000)]
+
+
+@pytest.mark.parametrize("size", [0, 1023, 8 * 1024 * 1024 + 1])
+def test_a_bound_that_is_none_is_refused(size: int) -> None:
+    with pytest.raises(UserError, match="tool_output_bytes is"):
+        RunConfig(tool_output_bytes=size)
 
 
 async def test_five_parallel_calls_with_a_megabyte_of_arguments_each() -> None:
@@ -65,15 +140,18 @@ async def test_five_parallel_calls_with_a_megabyte_of_arguments_each() -> None:
     assert await history_bytes(result.run_id) < 50_000
 
 
-async def test_a_hundred_calls_of_sixty_kilobytes_do_not_fit_one_task_and_all_run() -> None:
-    @function_tool
-    async def write(text: str) -> int:
-        """Write some."""
-        return len(text)
+async def test_what_does_not_fit_one_workflow_task_goes_with_the_next_ones() -> None:
+    chance = random.Random(7)  # what repeats itself would be compressed, and fit
 
-    calls = [tool_call("write", {"text": f"{n:03}" + "x" * 60_000}) for n in range(100)]
-    result = await Runner.run(scripted(calls, "done", tools=[write]), "write")
-    assert sum(isinstance(item, ToolCallOutputItem) for item in result.new_items) == 100
+    @function_tool
+    async def look(ctx: RunContextWrapper[dict[str, str]]) -> int:
+        """Look into the context, which each call is given."""
+        return len(ctx.context["map"])
+
+    context = {"map": b64encode(chance.randbytes(150_000)).decode()}
+    calls = [tool_call("look", {}) for _ in range(40)]
+    result = await Runner.run(scripted(calls, "done", tools=[look]), "look", context=context)
+    assert [item.output for item in result.new_items if isinstance(item, ToolCallOutputItem)] == [200_000] * 40
 
 
 async def test_a_large_input_goes_through_the_blob_store() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from perdure.agent import Agent
-from perdure.contracts.run import PageRequest
+from perdure.contracts.run import PageRequest, RunSettings
 from perdure.contracts.tokens import Tokens
 from perdure.loop.decisions import decide
 from perdure.loop.records import Decision, Failure
@@ -15,9 +16,11 @@ from perdure.loop.settle import settle
 from perdure.loop.state import LoopState
 from perdure.loop.steps import OutcomeUnknown, StepFailed
 from perdure.transcript import chain
+from perdure.usage import RequestUsage
 from tests.loop.runs import answer, answered, call, message, open_run, play, steps, tool
+from workflows.details import details_of, timer_summary
 from workflows.pages import outcome_of, page_of
-from workflows.views import approvals_of, details_of, status_of, timer_summary
+from workflows.views import approvals_of, status_of
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC).timestamp()
 
@@ -70,20 +73,20 @@ def test_a_transcript_that_is_not_there_is_refused() -> None:
 
 
 def test_an_outcome_has_the_answer_and_the_usage() -> None:
-    outcome = outcome_of(long_run(1))
+    outcome = outcome_of(long_run(1), RunSettings())
     assert (outcome.final_output, outcome.turns, outcome.agent) == ("bye", 2, "Support")
     assert outcome.usage == Tokens(requests=2, input=20, output=10)
     assert outcome.requests == [(10, 5, 0, 0)] * 2
 
 
 def test_a_long_answer_is_left_to_the_transcript() -> None:
-    outcome = outcome_of(long_run(0, "x" * 100_000))
+    outcome = outcome_of(long_run(0, "x" * 100_000), RunSettings())
     assert outcome.final_output is None
     assert len(outcome.tail.entries) == 2
 
 
 def test_an_outcome_carries_the_last_items_that_fit() -> None:
-    outcome = outcome_of(long_run(3, "x" * 200_000))
+    outcome = outcome_of(long_run(3, "x" * 200_000), RunSettings())
     assert outcome.tail.first + len(outcome.tail.entries) == outcome.tail.count
     assert sum(len(entry.model_dump_json()) for entry in outcome.tail.entries) < 300_000
 
@@ -92,9 +95,9 @@ def test_a_failure_tells_which_turns_were_completed() -> None:
     state = open_run(Agent(name="Support", tools=[tool("look")]))
     answer(state, steps(state)[0], answered(call("look")))
     answer(state, steps(state)[0], StepFailed(Failure("UserError", "broken")))
-    outcome = outcome_of(state)
+    outcome = outcome_of(state, RunSettings())
     assert (outcome.settled_items, outcome.settled_turns, outcome.tail.count) == (1, 0, 2)
-    assert status_of(state, []).why == "UserError: broken"
+    assert status_of(state, [], RunSettings()).why == "UserError: broken"
 
 
 def test_an_approval_has_all_that_a_decision_needs() -> None:
@@ -111,29 +114,41 @@ def test_many_long_approvals_fit_a_page_together() -> None:
 
 
 def test_a_run_that_waits_says_for_what() -> None:
-    status = status_of(waiting_run(), [])
+    status = status_of(waiting_run(), [], RunSettings())
     assert (status.phase, status.why) == ("waiting for approval", "Waits for a decision about 1.0 (pay).")
     assert [(view.call_id, view.phase, view.agent) for view in status.calls] == [("1.0", "waiting", "Support")]
 
 
 def test_a_run_that_asks_its_model_says_so() -> None:
-    assert status_of(open_run(Agent(name="Support")), []).phase == "calling model"
-    assert status_of(long_run(0), []).phase == "finished"
+    assert status_of(open_run(Agent(name="Support")), [], RunSettings()).phase == "calling model"
+    assert status_of(long_run(0), [], RunSettings()).phase == "finished"
 
 
 def test_a_decision_is_told_with_who_and_when() -> None:
     state = waiting_run()
     decide(state, "1.0", Decision(False, "ana", "too much", at=NOON), None)
     settle(state, NOON)
-    assert status_of(state, []).decided == {"1.0": "rejected by ana at 2026-01-02T12:00:00+00:00: too much"}
+    assert status_of(state, [], RunSettings()).decided == {
+        "1.0": "rejected by ana at 2026-01-02T12:00:00+00:00: too much"
+    }
 
 
-def test_an_unknown_outcome_is_told() -> None:
+def test_an_unknown_outcome_is_told_with_the_exact_message_that_answers() -> None:
     state = waiting_run()
     decide(state, "1.0", Decision(True), None)
     settle(state, NOON)
-    answer(state, steps(state)[0], OutcomeUnknown())
-    assert status_of(state, []).unknown_outcomes == ["1.0"]
+    answer(state, steps(state)[0], OutcomeUnknown("the worker was lost"))
+    status = status_of(state, [], RunSettings())
+    assert (status.phase, status.why) == (
+        "waiting for an outcome",
+        "Waits for somebody who says what became of 1.0 (pay).",
+    )
+    assert (status.unknown_outcomes, status.unknown[0].why) == (["1.0"], "the worker was lost")
+    details = details_of(state, [])
+    assert (
+        f'{{"call_id": "1.0", "outcome": "happened", "by": "your name", "digest": "{status.unknown[0].digest}"}}'
+        in details
+    )
 
 
 def test_the_page_in_the_ui_shows_the_exact_message_to_send() -> None:
@@ -151,3 +166,20 @@ def test_what_others_wrote_is_shown_as_it_is() -> None:
 def test_the_timeline_names_the_approval() -> None:
     assert timer_summary(waiting_run(), "1.0") == "approval 1.0: pay"
     assert timer_summary(long_run(0), "9.9") == "approval 9.9"
+
+
+def test_the_page_in_the_ui_costs_what_it_shows_not_what_the_run_has_been_through() -> None:
+    class Untold(list[RequestUsage]):
+        def __getitem__(self, place: object) -> Any:
+            raise AssertionError("the page, which is made at each step, walks through all requests")
+
+    state = waiting_run()
+    state.usage.request_usage_entries = Untold(state.usage.request_usage_entries)
+    assert "waiting for approval" in details_of(state, [])
+
+
+def test_the_page_in_the_ui_shows_the_newest_decisions_in_their_order() -> None:
+    state = waiting_run()
+    state.decided = {f"{turn}.0": Decision(approve=True, by="ana", at=NOON) for turn in range(1, 13)}
+    shown = details_of(state, []).partition("Decided:")[2].split()
+    assert [word for word in shown if word.endswith(".0")] == [f"{turn}.0" for turn in range(3, 13)]

@@ -7,6 +7,8 @@ from typing import Any
 from tests.conformance.answers import Failure, call, said, transfer
 from tests.conformance.registry import scenario
 
+SLOW = 3.0  # seconds: longer than a model call takes, on a busy machine too
+
 TRIPPED = "InputGuardrailTripwireTriggered"
 
 
@@ -46,20 +48,20 @@ async def parallel_pass(sdk: Any, bench: Any) -> Any:
 @scenario("a parallel guardrail that trips while the model thinks", 27, 33, raises=TRIPPED, requests=1)
 async def parallel_trip_during_model(sdk: Any, bench: Any) -> Any:
     bench.script(said("never", 5.0))
-    return await bench.run(bench.agent(input_guardrails=[bench.input_guardrail(trip=True, seconds=0.5)]))
+    return await bench.run(bench.agent(input_guardrails=[bench.input_guardrail(trip=True, seconds=SLOW)]))
 
 
 @scenario("a slow guardrail that trips after a final answer", 28, raises=TRIPPED, requests=1)
 async def slow_trip_after_final(sdk: Any, bench: Any) -> Any:
     bench.script("too early")
-    agent = bench.agent(input_guardrails=[bench.input_guardrail(trip=True, seconds=0.5)])
+    agent = bench.agent(input_guardrails=[bench.input_guardrail(trip=True, seconds=SLOW)])
     return await bench.run(agent)
 
 
 @scenario("a slow guardrail that trips before the second turn", 28, raises=TRIPPED, requests=1)
 async def slow_trip_before_second_turn(sdk: Any, bench: Any) -> Any:
     bench.script(call("t"), "never")
-    agent = bench.agent(input_guardrails=[bench.input_guardrail(trip=True, seconds=0.5)], tools=[bench.tool("t")])
+    agent = bench.agent(input_guardrails=[bench.input_guardrail(trip=True, seconds=SLOW)], tools=[bench.tool("t")])
     try:
         return await bench.run(agent)
     finally:
@@ -69,7 +71,7 @@ async def slow_trip_before_second_turn(sdk: Any, bench: Any) -> Any:
 @scenario("a slow guardrail that trips after a handoff", 28, raises=TRIPPED, requests=1)
 async def slow_trip_after_handoff(sdk: Any, bench: Any) -> Any:
     bench.script(transfer("B"), "never")
-    guardrails = [bench.input_guardrail(trip=True, seconds=0.5)]
+    guardrails = [bench.input_guardrail(trip=True, seconds=SLOW)]
     return await bench.run(bench.agent(handoffs=[bench.agent("B")], input_guardrails=guardrails))
 
 
@@ -79,7 +81,7 @@ async def first_trip(sdk: Any, bench: Any) -> Any:
     guardrails = [
         bench.input_guardrail("slow", seconds=5.0, blocking=True),
         bench.input_guardrail("quick", blocking=True),
-        bench.input_guardrail("trips", seconds=0.5, trip=True, blocking=True),
+        bench.input_guardrail("trips", seconds=SLOW, trip=True, blocking=True),
     ]
     return await bench.run(bench.agent(input_guardrails=guardrails))
 
@@ -182,7 +184,7 @@ async def trip_result(sdk: Any, bench: Any) -> Any:
 @scenario("hooks of a final answer that a slow guardrail refuses", 28, raises=TRIPPED, requests=1, ordered=False)
 async def hooks_of_refused_answer(sdk: Any, bench: Any) -> Any:
     bench.script("too early")
-    agent = bench.agent(input_guardrails=[bench.input_guardrail(trip=True, seconds=0.5)], hooks=bench.agent_hooks())
+    agent = bench.agent(input_guardrails=[bench.input_guardrail(trip=True, seconds=SLOW)], hooks=bench.agent_hooks())
     result = bench.run(agent, hooks=bench.run_hooks())
     try:
         return await result
@@ -193,27 +195,27 @@ async def hooks_of_refused_answer(sdk: Any, bench: Any) -> Any:
 @scenario("a slow guardrail trips before an output guardrail would", 28, 39, raises=TRIPPED, requests=1)
 async def before_output_guardrail(sdk: Any, bench: Any) -> Any:
     bench.script("done")
-    slow = [bench.input_guardrail(trip=True, seconds=0.5)]
+    slow = [bench.input_guardrail(trip=True, seconds=SLOW)]
     return await bench.run(bench.agent(input_guardrails=slow, output_guardrails=[bench.output_guardrail(trip=True)]))
 
 
 @scenario("a slow guardrail that raises after a final answer", 34, raises="ValueError", requests=1)
 async def slow_raise_after_final(sdk: Any, bench: Any) -> Any:
     bench.script("done")
-    return await bench.run(bench.agent(input_guardrails=[bench.input_guardrail(error=ValueError("odd"), seconds=0.5)]))
+    return await bench.run(bench.agent(input_guardrails=[bench.input_guardrail(error=ValueError("odd"), seconds=SLOW)]))
 
 
 @scenario("a slow guardrail that trips while a call waits", 28, 106, raises=TRIPPED, requests=1)
 async def slow_trip_beside_wait(sdk: Any, bench: Any) -> Any:
     bench.script(call("t"), "never")
-    guards = [bench.input_guardrail(trip=True, seconds=0.5)]
+    guards = [bench.input_guardrail(trip=True, seconds=SLOW)]
     return await bench.run(bench.agent(tools=[bench.tool("t", needs_approval=True)], input_guardrails=guards))
 
 
 @scenario("a slow guardrail that passes while a call waits", 24, 31, 106, final="done", requests=2)
 async def slow_pass_beside_wait(sdk: Any, bench: Any) -> Any:
     bench.script(call("t"), "done")
-    guards = [bench.input_guardrail(seconds=0.5)]
+    guards = [bench.input_guardrail(seconds=SLOW)]
     agent = bench.agent(tools=[bench.tool("t", needs_approval=True)], input_guardrails=guards)
     return await bench.approve_all(agent, await bench.run(agent))
 

@@ -73,7 +73,7 @@ async def guardrail_raises(sdk: Any, bench: Any) -> Any:
     return await bench.run(bench.agent(output_guardrails=[bench.output_guardrail(error=ValueError("odd"))]))
 
 
-@scenario("the first output guardrail to trip ends the run", 39, raises=TRIPPED)
+@scenario("the first output guardrail to trip ends the run", 39, raises=TRIPPED, killable=False)
 async def first_trip(sdk: Any, bench: Any) -> Any:
     bench.script("done")
     judges = [bench.output_guardrail("slow", seconds=5.0), bench.output_guardrail("trips", trip=True, seconds=0.3)]

@@ -103,6 +103,7 @@ async def zero_turns(sdk: Any, bench: Any) -> Any:
          "run:tool_start A t", "agent:tool_start A t", "tool t -", "run:tool_end A t 'ok'", "agent:tool_end A t 'ok'",
          "instructions", "filter", "run:llm_start A 3", "agent:llm_start A 3", "model 2", "agent:llm_end A resp_main_2",
          "run:llm_end A resp_main_2", "run:end A 'done'", "agent:end A 'done'", "output guardrail judge A 'done'"],
+    killable=False,
 )  # fmt: skip
 async def order_of_a_turn(sdk: Any, bench: Any) -> Any:
     def instructions(context: Any, agent: Any) -> str:

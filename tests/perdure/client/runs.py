@@ -14,9 +14,10 @@ from perdure.client.progress import Progress
 from perdure.client.reading import Said
 from perdure.client.saving import Reached
 from perdure.contracts.messages import CallView, StatusView
-from perdure.contracts.run import GuardrailView, PageEntry, PageRequest, ResponseView, RunOutcome, TranscriptPage
+from perdure.contracts.run import PageEntry, PageRequest, ResponseView, RunOutcome, TranscriptPage
 from perdure.contracts.tokens import Tokens
-from perdure.served import Lent
+from perdure.contracts.told import GuardrailView
+from perdure.lending import Lent
 from perdure.settings import RunConfig
 from perdure.transcript import chain
 

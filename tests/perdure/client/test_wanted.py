@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from perdure.agent import Agent
-from perdure.client.wanted import Wanted, config_of, settings_of, unwrapped
+from perdure.client.wanted import TRACE_SETTINGS, Wanted, config_of, settings_of, unwrapped, with_settings
 from perdure.context import RunContextWrapper
+from perdure.definition import SessionDefinition
 from perdure.errors import UserError
 from perdure.guardrail import GuardrailFunctionOutput, input_guardrail, output_guardrail
 from perdure.hooks import AgentHooks, RunHooks
 from perdure.models import MultiProvider, OpenAIProvider
 from perdure.models.multi_provider import MultiProviderMap
+from perdure.session import SessionSettings
 from perdure.settings import ModelSettings, RunConfig
+from perdure.sqlite_session import SQLiteSession
 from perdure.testing import ScriptedModel
 
 A: Agent[Any] = Agent(name="A")
@@ -68,9 +72,22 @@ def test_a_session_does_not_go_with_a_conversation_that_the_provider_keeps(manag
     )
 
 
-def test_a_session_is_refused_with_what_to_do_meanwhile() -> None:
-    with pytest.raises(UserError, match=r"no sessions.*result\.to_input_list"):
+def test_what_is_no_session_is_refused_with_what_one_has() -> None:
+    with pytest.raises(UserError, match=r"it lacks session_id, get_items.*Give a SQLiteSession"):
         wanted(session=object()).check()
+
+
+def test_a_session_for_an_agent_by_name_is_one_that_a_worker_can_open(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="memory of this process"):
+        wanted(agent="A", session=SQLiteSession("s")).check()
+    with pytest.raises(UserError, match="session_input_callback cannot travel"):
+        wanted(agent="A", config=RunConfig(session_input_callback=lambda history, new: new)).check()
+    stored = wanted(agent="A", session=SQLiteSession("s", tmp_path / "s.db")).session_definition
+    assert stored is not None
+    assert stored.store is not None
+    assert stored.store["path"] == str(tmp_path / "s.db")
+    named = wanted(agent="A", session="s", config=RunConfig(session_settings=SessionSettings(limit=3)))
+    assert named.session_definition == SessionDefinition(session_id="s", limit=3)
 
 
 @pytest.mark.parametrize(
@@ -161,3 +178,31 @@ def test_what_a_provider_says_in_plain_values_travels_to_an_agent_by_name() -> N
     assert isinstance(travelled, MultiProvider)
     assert travelled.plain == provider.plain
     assert settings_of(RunConfig(), by_name=True).config == {}
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_settings_that_are_as_by_default_take_no_room(by_name: bool) -> None:
+    assert settings_of(RunConfig(), by_name=by_name).model_dump(exclude_unset=True) == {}
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_what_traces_are_told_travels(by_name: bool) -> None:
+    trace = {"trace_id": "t", "trace_metadata": {"shop": 7}, "tracing_disabled": True}
+    config = RunConfig(**trace, trace_include_sensitive_data=True)
+    settings = settings_of(config, by_name=by_name)
+    assert settings.model_dump(exclude_unset=True) == {**trace, "trace_include_sensitive_data": True}
+    again = config_of(settings)
+    assert [getattr(again, name) for name in TRACE_SETTINGS] == [getattr(config, name) for name in TRACE_SETTINGS]
+
+
+def test_what_a_program_tells_traces_by_its_environment_travels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA", "true")
+    settings = settings_of(RunConfig(), by_name=True)
+    monkeypatch.delenv("OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA")
+    assert config_of(settings).trace_include_sensitive_data is True
+
+
+def test_settings_of_an_earlier_run_hold_where_nothing_else_is_wanted() -> None:
+    earlier = {"trace_id": "t", "group_id": "g", "history_events": 50}
+    config = with_settings(RunConfig(group_id="other"), earlier)
+    assert (config.trace_id, config.group_id, config.history_events) == ("t", "other", 50)

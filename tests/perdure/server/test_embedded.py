@@ -50,6 +50,7 @@ def test_a_running_server_is_reused_by_another_process(home: Path) -> None:
     assert ensure_server() == server
 
 
+@pytest.mark.thorough
 def test_processes_that_start_at_once_end_with_one_server(home: Path) -> None:
     scripts = [Script(ENSURE) for _ in range(4)]
     pids = {int(script.output()) for script in scripts}
@@ -109,6 +110,7 @@ def test_a_foreign_process_with_the_recorded_id_is_left_alone(home: Path) -> Non
         foreign.wait()
 
 
+@pytest.mark.thorough
 def test_a_server_that_lives_but_does_not_answer_is_replaced(home: Path) -> None:
     first = ensure_server()
     os.kill(first.pid, signal.SIGSTOP)

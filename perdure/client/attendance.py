@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -13,13 +13,15 @@ from temporalio.client import Client
 
 from perdure.client.host import Host
 
-_KINDS = {
+Kind: TypeAlias = Literal["workflow", "activity"]
+
+_KINDS: dict[Kind, TaskQueueType.ValueType] = {
     "workflow": TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,  # answers queries, signals, updates
     "activity": TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,  # takes steps
 }
 
 
-async def workers_of(client: Client, queue: str, kind: Literal["workflow", "activity"]) -> list[str]:
+async def workers_of(client: Client, queue: str, kind: Kind) -> list[str]:
     """The workers that poll the queue, by identity.
 
     The server forgets a worker only five minutes after its last poll; one of this host whose process has ended is
@@ -30,7 +32,7 @@ async def workers_of(client: Client, queue: str, kind: Literal["workflow", "acti
             namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=_KINDS[kind]
         )
     )
-    return [poller.identity for poller in answer.pollers if not _has_ended(poller.identity)]
+    return [poller.identity for poller in answer.pollers if not has_ended(poller.identity)]
 
 
 async def make_sure_it_answers(host: Host, queue: str) -> None:
@@ -42,7 +44,7 @@ async def make_sure_it_answers(host: Host, queue: str) -> None:
         await host.answer_for(queue)
 
 
-def _has_ended(identity: str) -> bool:
+def has_ended(identity: str) -> bool:
     """Whether this is a process of this host that has ended, by temporalio's default identity `pid@host`."""
     pid, _, host = identity.partition("@")
     if host != socket.gethostname() or not pid.isdecimal():

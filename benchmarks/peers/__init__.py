@@ -1,0 +1,1 @@
+"""The same job on other libraries, each in a virtual environment of its own."""

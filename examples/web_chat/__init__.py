@@ -1,0 +1,1 @@
+"""A web chat in a thread; see README.md."""

@@ -1,0 +1,116 @@
+"""Commands that go together: `perdure server ...`, `perdure blobs ...`; and `perdure watch`, `chat` and `threads`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+server = typer.Typer(
+    help="Starts, stops and shows the embedded Temporal server of this machine.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+blobs = typer.Typer(
+    help="Looks after the blob store, where large items lie.", rich_markup_mode=None, no_args_is_help=True
+)
+
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+By = Annotated[str | None, typer.Option("--by", help="Who says so; by default the login name.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document.")]
+
+
+@blobs.command()
+def prune(
+    grace: Annotated[
+        float, typer.Option(min=60, metavar="SECONDS", help="What was written later than so long ago stays.")
+    ] = 3600.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Removes blobs that no run of the namespace needs, running or ended."""
+    from perdure.cli.blobs import prune_blobs
+    from perdure.cli.ending import perform
+    from perdure.cli.screen import Screen
+
+    screen = Screen(as_json=as_json)
+    perform(screen, lambda: prune_blobs(screen, grace, dry_run=dry_run), hint="What was removed so far is unneeded.")
+
+
+@server.command()
+def start(as_json: AsJson = False) -> None:
+    """Starts the embedded server, if it does not run."""
+    _server("start", as_json)
+
+
+@server.command()
+def stop(as_json: AsJson = False) -> None:
+    """Stops the embedded server; its runs go on when it is started again."""
+    _server("stop", as_json)
+
+
+@server.command()
+def status(as_json: AsJson = False) -> None:
+    """Shows whether the embedded server runs; exit code 5 if not."""
+    _server("status", as_json)
+
+
+def _server(verb: str, as_json: bool) -> None:
+    from perdure.cli.embedded_server import COMMANDS
+    from perdure.cli.screen import Screen
+
+    raise typer.Exit(COMMANDS[verb](Screen(as_json=as_json)))
+
+
+def watch(
+    run_id: RunId,
+    after: Annotated[
+        str | None, typer.Option(metavar="OFFSET", help="Begin after this event; by default at the first.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Shows what a run says and does, as it happens, until it ends; with --json one document a line."""
+    from perdure.cli.ending import perform
+    from perdure.cli.screen import Screen
+    from perdure.cli.watching import watch_run
+
+    screen = Screen(as_json=as_json)
+    perform(screen, lambda: watch_run(screen, run_id, after), hint="The run goes on.")
+
+
+def chat(
+    agent: Annotated[
+        str,
+        typer.Argument(help="An agent's name, served by a worker; or MODULE:VARIABLE, or a MODULE with one agent."),
+    ],
+    *,
+    thread: Annotated[str, typer.Option("--thread", metavar="ID", help="The conversation; a new one is begun.")],
+    queue: Annotated[str, typer.Option(help="The task queue where workers serve agents by name.")] = "perdure",
+    by: Annotated[str | None, typer.Option("--by", help="Who decides; by default the login name.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Speaks with an agent in a thread: each line of input is a message; asks about calls that wait for approval."""
+    from getpass import getuser
+
+    from perdure.cli.chatting import Wanted, chat
+    from perdure.cli.ending import perform
+    from perdure.cli.modules import find_agent
+    from perdure.cli.screen import Screen
+
+    screen = Screen(as_json=as_json)
+    wanted = Wanted(thread, queue, by or getuser())
+    perform(screen, lambda: chat(screen, wanted, find_agent(agent)), hint="The thread is kept, and goes on next time.")
+
+
+def threads(
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    closed: Annotated[bool, typer.Option("--closed", help="Also those that were closed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Lists the latest threads, newest first."""
+    from perdure.cli.chatting import list_threads
+    from perdure.cli.ending import perform
+    from perdure.cli.screen import Screen
+
+    screen = Screen(as_json=as_json)
+    perform(screen, lambda: list_threads(screen, limit, closed=closed))

@@ -1,0 +1,97 @@
+"""What the Temporal server and the blob store lack for the runs that a worker is to serve."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeNamespaceResponse
+
+from perdure.cli.readiness import Gap
+from perdure.connection import Connection
+from perdure.limits import (
+    MAX_COMMAND_BYTES,
+    MAX_INLINE_ITEM_BYTES,
+    MAX_PAGE_BYTES,
+    MAX_RESULT_BYTES,
+    MAX_TASK_BYTES,
+)
+
+_SHORTEST_RETENTION = timedelta(days=3)  # a run that ended on a Friday is known on Monday
+_LARGEST_PAYLOAD_BYTES = max(MAX_COMMAND_BYTES, MAX_RESULT_BYTES, MAX_PAGE_BYTES)
+
+
+async def server_gaps(connection: Connection) -> list[Gap]:
+    """What the namespace and the blob store lack; that there is one, and a server new enough, is known by now."""
+    told = await connection.client.workflow_service.describe_namespace(
+        DescribeNamespaceRequest(namespace=connection.namespace)
+    )
+    return [*namespace_gaps(connection.namespace, told), *_blob_gaps(connection)]
+
+
+def namespace_gaps(name: str, told: DescribeNamespaceResponse) -> list[Gap]:
+    """What a namespace lacks. Search attributes would have their place here; no run uses any."""
+    return [gap for check in (_retention_gaps, _limit_gaps, _capability_gaps) for gap in check(name, told)]
+
+
+def _retention_gaps(name: str, told: DescribeNamespaceResponse) -> Iterator[Gap]:
+    kept = told.config.workflow_execution_retention_ttl.ToTimedelta()
+    if timedelta(0) < kept < _SHORTEST_RETENTION:
+        hours = kept.total_seconds() / 3600
+        yield Gap(
+            f"Namespace {name!r} forgets a run {hours:g} hours after its end: then its run id starts a new run instead "
+            "of giving the same answer, and its keys of effects may be used anew. Keep runs for longer: `temporal "
+            f"operator namespace update -n {name} --retention 90d`."
+        )
+
+
+def _limit_gaps(name: str, told: DescribeNamespaceResponse) -> Iterator[Gap]:
+    limits = told.namespace_info.limits
+    for what, given, needed, setting in (
+        ("payloads", limits.blob_size_limit_error, _LARGEST_PAYLOAD_BYTES, "limit.blobSize.error"),
+        ("workflow tasks", limits.workflow_task_completion_size_limit_error, MAX_TASK_BYTES, ""),
+    ):
+        if 0 < given <= needed:  # 0: the server does not tell
+            how = f" (`{setting}`)" if setting else ""
+            yield Gap(
+                f"Namespace {name!r} takes {what} of at most {given} bytes, and a run may send {needed} and what "
+                f"stands around them: one with large items is terminated or stands still. Raise that limit{how}."
+            )
+
+
+def _capability_gaps(name: str, told: DescribeNamespaceResponse) -> Iterator[Gap]:
+    info = told.namespace_info
+    if info.HasField("capabilities") and not info.capabilities.sync_update:
+        yield Gap(
+            f'Namespace {name!r} takes no updates: tools with `effect="once"` cannot run, as their ledger needs them. '
+            "Switch them on (`frontend.enableUpdateWorkflowExecution`)."
+        )
+
+
+def _blob_gaps(connection: Connection) -> Iterator[Gap]:
+    configured = os.environ.get("PERDURE_BLOBS")
+    if not configured:
+        if not connection.embedded:
+            yield Gap(
+                "PERDURE_BLOBS is not set, so there is no blob store: a tool's output over "
+                f"{MAX_INLINE_ITEM_BYTES} bytes is cut to its beginning, anything else of that size is refused, and a "
+                "very long run ends before its time. Set it to a directory that all clients and workers share."
+            )
+        return
+    folder, was_there = Path(configured), Path(configured).is_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        text = f"The blob store PERDURE_BLOBS={configured!r} cannot be written ({error}): correct it, or its rights."
+        yield Gap(text, stops=True)
+        return
+    if not was_there:
+        yield Gap(
+            f"The blob store PERDURE_BLOBS={configured!r} was not there and has been made: make sure that it is the "
+            "directory which clients and other workers share, and not the place where one should be mounted."
+        )

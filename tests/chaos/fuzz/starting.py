@@ -1,0 +1,102 @@
+"""A worker for runs that are started by anybody, and inputs that are right, to be spoilt."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+from temporalio.client import Client
+
+from perdure import (
+    Agent,
+    GuardrailFunctionOutput,
+    ModelRetrySettings,
+    ModelSettings,
+    RunContextWrapper,
+    Runner,
+    ToolGuardrailFunctionOutput,
+    function_tool,
+    input_guardrail,
+    output_guardrail,
+    tool_input_guardrail,
+)
+from perdure.client.host import Host, blob_store
+from perdure.compression import expanded
+from perdure.contracts.converter import data_converter
+from perdure.served import ServedAgents
+from perdure.testing import ScriptedModel, message, tool_call
+from tests.agents import refund, refund_call
+from tests.chaos.fuzz.judge import WAITING
+from worker import WorkerSettings, build_worker
+
+# What such a run may wait for beside a person: a model or a worker that there is not.
+PHASES = (*WAITING, "starting", "calling model", "running tools", "checking guardrails", "running hooks", "handing off")
+
+
+@function_tool(timeout=30)
+async def note(context: RunContextWrapper[Any], text: str) -> str:
+    """Note a text."""
+    context.context["noted"] = text
+    return text
+
+
+@tool_input_guardrail
+def looks(data: Any) -> ToolGuardrailFunctionOutput:
+    return ToolGuardrailFunctionOutput.allow(output_info={"call": data.context.tool_name})
+
+
+@input_guardrail
+async def listens(context: Any, agent: Any, given: Any) -> GuardrailFunctionOutput:
+    return GuardrailFunctionOutput(output_info="heard", tripwire_triggered=False)
+
+
+@output_guardrail
+async def reads(context: Any, agent: Any, output: Any) -> GuardrailFunctionOutput:
+    return GuardrailFunctionOutput(output_info=[1, None], tripwire_triggered=False)
+
+
+def agents() -> Agent[Any]:
+    """An agent with a bit of everything; its run comes to wait for an approval, and one of its agent as a tool's."""
+    inner = Agent[Any](name="Inner", model=ScriptedModel([refund_call("8"), "inner done"]), tools=[refund])
+    other = Agent[Any](name="Other", model=ScriptedModel(["other done"]))
+    note.tool_input_guardrails = [looks]
+    script = [
+        [message("first"), tool_call("note", {"text": "n"})],
+        [refund_call("7"), tool_call("ask", {"input": "q"})],
+        tool_call("transfer_to_other", {}),
+    ]
+    return Agent[Any](
+        name="Outer",
+        instructions="Help.",
+        model_settings=ModelSettings(timeout=60, temperature=0.5, retry=ModelRetrySettings(max_retries=1)),
+        model=ScriptedModel(script),
+        tools=[note, refund, inner.as_tool("ask", "Asks.")],
+        handoffs=[other],
+        input_guardrails=[listens],
+        output_guardrails=[reads],
+    )
+
+
+@contextlib.asynccontextmanager
+async def served() -> AsyncIterator[tuple[Client, str, dict[str, Any]]]:
+    """A client, the queue of a worker that has the agents, and right inputs of runs by what they are."""
+    host = Host.current()
+    connection = await host.call(host.connection())
+    client = await Client.connect(connection.address, namespace=connection.namespace, data_converter=data_converter)
+    agent, queue = agents(), f"fuzz-{uuid.uuid4().hex[:8]}"
+    run = await Runner.start(agent, "please", context={"who": "ana"})
+    await run.result_or_interruptions()
+    live = ServedAgents()
+    live.serve([agent], asyncio.get_running_loop())
+    handle = client.get_workflow_handle(run.id)
+    started = (await anext(handle.fetch_history_events())).workflow_execution_started_event_attributes
+    fresh = json.loads(expanded(started.input.payloads[0]).data)
+    state = {"agent": agent.name, "state": await handle.query("state")}
+    genuine = {"fresh": fresh, "by name": {"agent": agent.name, "input": fresh["input"]}, "state": state}
+    await run.cancel()
+    async with build_worker(client, live, blob_store(connection), WorkerSettings(queue)):
+        yield client, queue, genuine
