@@ -37,12 +37,12 @@ class Unavailable(Verdict):
 
 
 def without_blob(error: BlobUnavailable) -> Unavailable:
-    """What a step that may be repeated says of an item that it lacks; a missing one may be at another worker."""
+    """What a step that may be repeated says of an item that it lacks: it may be at another worker, or half restored."""
     info = activity.info()
     named = error.of_run(info.workflow_id or "")
     _log.warning("attempt %d of %s: %s", info.attempt, info.activity_type, named.message)
-    is_final = error.is_changed or info.attempt >= _BLOB_ATTEMPTS
-    return Unavailable(named.message, type=type(named).__name__, non_retryable=is_final, category=_QUIET)
+    is_last = info.attempt >= _BLOB_ATTEMPTS
+    return Unavailable(named.message, type=type(named).__name__, non_retryable=is_last, category=_QUIET)
 
 
 class Progress:

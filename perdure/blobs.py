@@ -97,8 +97,7 @@ class DirectoryBlobStore:
         if data is None or hashlib.sha256(data).hexdigest() != digest:
             raise BlobUnavailable(
                 f"The blob {path} was changed: its content no longer has its digest. Restore it from a copy, or delete "
-                "it and start the run anew.",
-                is_changed=True,
+                "it and start the run anew."
             )
         return data
 

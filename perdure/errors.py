@@ -90,19 +90,11 @@ class ContextNotPortableError(UserError):
 
 
 class BlobUnavailable(UserError):
-    """A large item of a run is missing from the blob store, or was changed there.
-
-    Attributes:
-        is_changed: Whether it is there, but not what it was.
-    """
-
-    def __init__(self, message: str, *, is_changed: bool = False) -> None:
-        super().__init__(message)
-        self.is_changed = is_changed
+    """A large item of a run is missing from the blob store, or was changed there."""
 
     def of_run(self, run_id: str) -> BlobUnavailable:
         """The same error, which says which run lacks the item."""
-        return BlobUnavailable(f"Run {run_id!r} cannot be read. {self.message}", is_changed=self.is_changed)
+        return BlobUnavailable(f"Run {run_id!r} cannot be read. {self.message}")
 
 
 class RunConflictError(UserError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -113,43 +114,44 @@ async def outcome_of(handle: WorkflowHandle[Any, Any], folder: Path, meanwhile: 
         return await ending
 
 
-async def test_a_blob_that_was_changed_ends_the_run_that_needs_it_at_once(tmp_path: Path) -> None:
-    handle, file = await started(tmp_path)
-    tamper(file)
-    with pytest.raises(WorkflowFailureError) as raised:
-        await outcome_of(handle, tmp_path, lambda attempts: None)
-    cause = raised.value.cause
-    assert isinstance(cause, ApplicationError)
-    assert cause.type == "BlobUnavailable"
-    assert f"Run {handle.id!r} cannot be read. The blob {file} was changed" in cause.message
-    calls = [
-        event
-        async for event in handle.fetch_history_events()
-        if event.HasField("activity_task_started_event_attributes")
-    ]
-    assert calls[-1].activity_task_started_event_attributes.attempt == 1
-
-
-async def test_a_missing_blob_is_looked_for_again_and_the_run_goes_on_when_it_comes(tmp_path: Path) -> None:
+@HARM
+async def test_a_blob_that_lacks_is_looked_for_again_and_the_run_goes_on_when_it_is_restored(
+    harm: Callable[[Path], None], said: str, tmp_path: Path
+) -> None:
     handle, file = await started(tmp_path)
     kept = file.read_bytes()
-    file.unlink()
+    harm(file)
 
     def restore(attempts: int) -> None:
-        if attempts > 1:
+        if attempts > 2:
             file.write_bytes(kept)
+        elif attempts == 2:
+            file.write_bytes(kept[: len(kept) // 2])  # as a copy under way
 
     outcome = await outcome_of(handle, tmp_path, restore)
     assert outcome["final_output"] == "done"
 
 
-@pytest.mark.thorough
-async def test_a_blob_that_stays_missing_ends_the_run_with_its_name(tmp_path: Path) -> None:
-    handle, file = await started(tmp_path)
-    file.unlink()
-    result = asyncio.create_task((await Runner.get(handle.id)).result())
-    with pytest.raises(WorkflowFailureError):
-        await outcome_of(handle, tmp_path, lambda attempts: None)
-    with pytest.raises(BlobUnavailable, match=file.name) as raised:
+async def told(result: asyncio.Task[Any]) -> BlobUnavailable:
+    with pytest.raises(BlobUnavailable) as raised:
         await result
-    assert f"Run {handle.id!r} cannot be read" in raised.value.message
+    return raised.value
+
+
+@pytest.mark.thorough
+@HARM
+async def test_a_blob_that_is_not_restored_ends_the_run_with_its_name(
+    harm: Callable[[Path], None], said: str, tmp_path: Path
+) -> None:
+    handle, file = await started(tmp_path)
+    harm(file)
+    result = asyncio.create_task((await Runner.get(handle.id)).result())
+    with pytest.raises(WorkflowFailureError) as raised:
+        await outcome_of(handle, tmp_path, lambda attempts: None)
+    cause = raised.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert cause.type == "BlobUnavailable"
+    assert re.search(said, cause.message)
+    for message in (cause.message, (await asyncio.wait_for(told(result), 60)).message):
+        assert f"Run {handle.id!r} cannot be read" in message
+        assert file.name in message
