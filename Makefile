@@ -10,6 +10,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-find-links
 
+# AGAIN=1: only what failed the last time, one after the other.
+TOGETHER := $(if $(AGAIN),--last-failed --last-failed-no-failures none,-n 3 --dist loadfile --no-loadscope-reorder)
+
 # The tests in which runs run.
 RUNS := tests/workflows tests/replay tests/end_to_end tests/cli tests/perdure/test_runner.py tests/examples \
 	tests/conformance tests/activities/faults
@@ -35,13 +38,13 @@ demo: $(READY) ## Play a real conversation end to end on an embedded Temporal se
 	$(BIN)/perdure demo
 
 test: $(READY) ## Run all tests but those that take long
-	$(BIN)/pytest -m "not chaos and not thorough" -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "not chaos and not thorough" $(TOGETHER)
 
 replayed: $(READY) ## Run all tests of runs, each run replayed from its history at every step
-	PERDURE_MAX_CACHED_WORKFLOWS=0 PERDURE_THOROUGH=1 $(BIN)/pytest -m "not chaos" -n 3 --dist loadfile --no-loadscope-reorder $(RUNS)
+	PERDURE_MAX_CACHED_WORKFLOWS=0 PERDURE_THOROUGH=1 $(BIN)/pytest -m "not chaos" $(TOGETHER) $(RUNS)
 
 thorough: $(READY) ## Run the tests that take too long for make test
-	$(BIN)/pytest -m "thorough and not chaos" -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "thorough and not chaos" $(TOGETHER)
 
 conformance: $(READY) ## Run every scenario on the Agents SDK and on Perdure, and show where they differ
 	$(BIN)/python -m tests.conformance

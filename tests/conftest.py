@@ -20,6 +20,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 _TEMPORAL_SETTINGS = ("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_PROFILE", "TEMPORAL_API_KEY", "PERDURE_BLOBS")
 _REPLAY_SECONDS = 900.0
+_NOT_REPLAYED = "perdure/not_replayed"  # in pytest's cache
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -29,8 +30,19 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         item.config.hook.pytest_timeout_cancel_timer(item=item)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """What failed may be tried again, but not a history that did not replay: that is never the machine's fault."""
+    config = session.config
+    if hasattr(config, "workerinput"):  # a process of pytest-xdist
+        return
+    again, not_replayed = config.getoption("lf"), config.cache.get(_NOT_REPLAYED, default=False)
+    if again and not_replayed:
+        pytest.exit("Histories of the last session did not replay. Mend that, and run all tests again.", returncode=1)
+    config.cache.set(_NOT_REPLAYED, False)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Path]:
     for name in _TEMPORAL_SETTINGS:
         os.environ.pop(name, None)
     folder = tmp_path_factory.mktemp("perdure-home")
@@ -42,6 +54,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     try:
         if (server := server_status()) is not None:
             asyncio.run(asyncio.wait_for(replay_everything(server.address), _REPLAY_SECONDS))
+    except BaseException:
+        pytestconfig.cache.set(_NOT_REPLAYED, True)
+        raise
     finally:
         if Host._current is not None:
             Host._current.close()
