@@ -55,13 +55,13 @@ def _failure(killed: Killed, end: Ended) -> str:
     return "\n  ".join([f"{killed.scenario.name!r}, killed {end.when}:", *found]) if found else ""
 
 
-def _seed() -> int:
-    return int(os.environ.get("PERDURE_SEED") or random.randrange(1_000_000))
+def _seed(default: int) -> int:
+    return int(os.environ.get("PERDURE_SEED") or default)
 
 
 @pytest.mark.timeout(900)
 async def test_some_scenarios_end_the_same_when_their_process_is_killed(tmp_path: Path) -> None:
-    seed = _seed()
+    seed = _seed(7)  # always the same ones: what a change must pass is not left to chance
     failures = await failures_of(ONE_IN, seed, tmp_path)
     assert not failures, f"with PERDURE_SEED={seed}:\n" + "\n".join(failures)
 
@@ -69,6 +69,6 @@ async def test_some_scenarios_end_the_same_when_their_process_is_killed(tmp_path
 @pytest.mark.chaos
 @pytest.mark.timeout(3600)
 async def test_every_scenario_ends_the_same_when_its_process_is_killed(tmp_path: Path) -> None:
-    seed = _seed()
+    seed = _seed(random.randrange(1_000_000))
     failures = await failures_of(1, seed, tmp_path)
     assert not failures, f"with PERDURE_SEED={seed}:\n" + "\n".join(failures)
