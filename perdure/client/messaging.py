@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
@@ -16,7 +15,6 @@ from temporalio.client import (
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
@@ -27,6 +25,7 @@ from perdure.canonical import digest_of
 from perdure.client.host import Host
 from perdure.client.launching import lent_by
 from perdure.client.outcomes import Caller
+from perdure.client.patience import UNANSWERED, insisted
 from perdure.client.queues import is_process_queue
 from perdure.client.starting import Found, begin_thread, given_items, make_input
 from perdure.client.wanted import Wanted, settings_of
@@ -38,8 +37,6 @@ from perdure.lending import Lent
 from perdure.limits import TASK_TIMEOUT_SECONDS
 from perdure.portable_context import context_state
 from perdure.snapshot import snapshot
-
-_TIMEOUT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +121,12 @@ async def _send(host: Host, sent: _Sent) -> tuple[Found, MessageReceipt]:
             await host.answer_for(queue)
     message = sent.message
     try:
-        receipt = await insisted(host, queue, sent.thread, message.message_id, lambda: _update(client, sent, message))
+        receipt = await _taken(host, queue, sent, message, client)
     except UserError as error:
         if error.message != OTHER_AGENTS:
             raise
         message = message.model_copy(update={"snapshot": sent.snapshot})
-        receipt = await insisted(host, queue, sent.thread, message.message_id, lambda: _update(client, sent, message))
+        receipt = await _taken(host, queue, sent, message, client)
     return Found(receipt.execution, queue, started=receipt.sequence == 1), receipt
 
 
@@ -144,9 +141,7 @@ async def running(client: Client, run_id: str) -> WorkflowExecutionDescription |
     return description if description.status == WorkflowExecutionStatus.RUNNING else None
 
 
-async def insisted(
-    host: Host, queue: str, run_id: str, message_id: str, update: Callable[[], Awaitable[MessageReceipt]]
-) -> MessageReceipt:
+async def _taken(host: Host, queue: str, sent: _Sent, message: ThreadMessage, client: Client) -> MessageReceipt:
     """What the thread answers to a message, be it that this process has to answer for it.
 
     Raises:
@@ -155,21 +150,18 @@ async def insisted(
         RunUnattended: Nobody answers.
     """
     try:
-        return await _answered(run_id, update)
-    except WorkflowUpdateRPCTimeoutOrCancelledError:  # nobody answered in time; this process can
-        await host.answer_for(queue)
-    try:
-        return await _answered(run_id, update)
-    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        return await insisted(host, queue, lambda within: _answered(client, sent, message, within))
+    except UNANSWERED as error:
         raise RunUnattended(
-            f"Thread {run_id!r} did not take message {message_id!r} in time. Its task queue is {queue!r}; send it "
-            "again with this message_id, then it is said once."
+            f"Thread {sent.thread!r} did not take message {message.message_id!r} in time. Its task queue is {queue!r}; "
+            "send it again with this message_id, then it is said once."
         ) from error
 
 
-async def _answered(run_id: str, update: Callable[[], Awaitable[MessageReceipt]]) -> MessageReceipt:
+async def _answered(client: Client, sent: _Sent, message: ThreadMessage, within: timedelta) -> MessageReceipt:
+    run_id = sent.thread
     try:
-        return await update()
+        return await _update(client, sent, message, within)
     except WorkflowAlreadyStartedError:
         raise closed(run_id) from None
     except WorkflowUpdateFailedError as error:
@@ -191,7 +183,7 @@ def closed(run_id: str) -> ThreadClosed:
     )
 
 
-async def _update(client: Client, sent: _Sent, message: ThreadMessage) -> MessageReceipt:
+async def _update(client: Client, sent: _Sent, message: ThreadMessage, within: timedelta) -> MessageReceipt:
     reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if sent.rerun else WorkflowIDReusePolicy.REJECT_DUPLICATE
     start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
         "AgentRun",
@@ -206,7 +198,7 @@ async def _update(client: Client, sent: _Sent, message: ThreadMessage) -> Messag
     begun = asyncio.ensure_future(start.workflow_handle())
     try:
         receipt: Any = await client.execute_update_with_start_workflow(  # pyright: ignore[reportUnknownMemberType]
-            "message", message, start_workflow_operation=start, result_type=MessageReceipt, rpc_timeout=_TIMEOUT
+            "message", message, start_workflow_operation=start, result_type=MessageReceipt, rpc_timeout=within
         )
     finally:
         await asyncio.wait([begun], timeout=0)  # takes note of an error that is raised here as well

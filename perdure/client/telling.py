@@ -7,15 +7,15 @@ import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import ValidationError
-from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.blobs import store_items
 from perdure.client.execution import Execution
+from perdure.client.patience import UNANSWERED, insisted
 from perdure.contracts.holding import HoldMessage, HoldReceipt
 from perdure.contracts.messages import (
     DecisionMessage,
@@ -36,10 +36,7 @@ _T = TypeVar("_T")
 When: TypeAlias = Literal["now", "after_tool", "next_turn"]
 _Message: TypeAlias = DecisionMessage | ResolutionMessage
 
-# An RPCError: a task of the run fails, or the server's 2,000 updates are used up; it takes signals all the same.
-_UNANSWERED = (WorkflowUpdateRPCTimeoutOrCancelledError, RPCError)
 _NO_WORKER = "No worker answered"
-_UPDATE_TIMEOUTS = (timedelta(seconds=5), timedelta(seconds=10))  # the second once this process answers, if it can
 _SENT_BYTES = MAX_MESSAGE_BYTES - 16 * KIB  # the rest is for the names in the message
 
 
@@ -66,7 +63,7 @@ class Telling(Execution):
         """Sends an update; a signal with the same message where no worker answers."""
         try:
             return await self._answer(name, update, Receipt, DecisionConflictError)
-        except _UNANSWERED as error:
+        except UNANSWERED as error:
             await self._signal(verb, message, DecisionConflictError)
             text = "the message is recorded and holds if the call still waits when a worker reads it."
             return Receipt(call_id=message.call_id, verdict="sent", explanation=f"{_unanswered(error)}; {text}")
@@ -79,7 +76,7 @@ class Telling(Execution):
         """
         try:
             return await self._answer(verb, message, HoldReceipt, UserError)
-        except _UNANSWERED as error:
+        except UNANSWERED as error:
             await self._signal(verb, message, UserError)
             text = f"{_unanswered(error)}; it is recorded, and holds once a worker reads it."
             return HoldReceipt(verdict="sent", explanation=text)
@@ -119,7 +116,7 @@ class Telling(Execution):
         """
         try:
             return await self._answer(name, message, kind, UserError)
-        except _UNANSWERED as error:
+        except UNANSWERED as error:
             raise RunUnattended(unanswered) from error
 
     async def _answer(self, name: str, message: Any, kind: type[_T], refused: type[UserError]) -> _T:
@@ -134,26 +131,21 @@ class Telling(Execution):
             RPCError: The server takes no update.
         """
         update_id = uuid.uuid4().hex  # twice asked, it is one update
-        ask = partial(self._updated, name, message, kind, refused, update_id=update_id)
-        first, second = _UPDATE_TIMEOUTS
+
+        async def update(within: timedelta) -> _T:
+            with self._refusing(refused):
+                return await self.tell(
+                    lambda handle: handle.execute_update(  # pyright: ignore[reportUnknownMemberType]  its overloads
+                        name, message, id=update_id, result_type=kind, rpc_timeout=within
+                    )
+                )
+
         await self.make_sure_it_answers()
         try:
-            return await ask(within=first)
-        except _UNANSWERED:  # nobody answered in time; this process can
-            await self.host.answer_for(self.queue)
+            return await insisted(self.host, self.queue, update)
         except DecisionConflictError:
             _log.debug("run %s refused %r; asked once more", self.caller.run_id, name)
-        return await ask(within=second)
-
-    async def _updated(
-        self, name: str, message: Any, kind: type[_T], refused: type[UserError], *, update_id: str, within: timedelta
-    ) -> _T:
-        with self._refusing(refused):
-            return await self.tell(
-                lambda handle: handle.execute_update(  # pyright: ignore[reportUnknownMemberType]  its overloads
-                    name, message, id=update_id, result_type=kind, rpc_timeout=within
-                )
-            )
+        return await insisted(self.host, self.queue, update)
 
     async def _signal(self, name: str, message: Any, refused: type[UserError]) -> None:
         with self._refusing(refused):
