@@ -10,6 +10,7 @@ from perdure.errors import ModelBehaviorError
 from perdure.hooks import call_hooks
 from perdure.item_json import message_text
 from perdure.model import ModelAnswer, ModelResponse
+from perdure.openai_types import typed_output_item
 
 from .model_inputs import Prepared
 from .surroundings import Surroundings
@@ -67,7 +68,5 @@ def _mismatch(schema: AgentOutputSchemaBase, text: str) -> str | None:
 
 
 def _response(answer: ModelAnswer) -> ModelResponse:
-    from perdure.openai_types import typed_output_item
-
     output = [typed_output_item(item) for item in answer.items]
     return ModelResponse(output, answer.usage, answer.response_id, answer.request_id, answer.raw_usage)

@@ -20,6 +20,7 @@ from perdure.contracts.steps import TranscriptName
 from perdure.item_json import output_value
 from perdure.items import HandoffOutputItem, InputItem, RunItem, ToolCallOutputItem, run_item
 from perdure.model import ModelResponse
+from perdure.openai_types import typed_output_item
 from perdure.served import AgentNotServed
 from perdure.shown_outputs import load_whole
 from perdure.snapshot import Member
@@ -59,8 +60,6 @@ class Transcript:
 
     def responses(self) -> list[ModelResponse]:
         """The model's answers."""
-        from perdure.openai_types import typed_output_item
-
         return [
             ModelResponse(
                 [typed_output_item(item) for item in items],

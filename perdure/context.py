@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast
 from typing_extensions import TypeVar
 
 from perdure.errors import UserError
+from perdure.openai_types import typed_output_item
 from perdure.usage import Usage
 
 if TYPE_CHECKING:
@@ -80,8 +81,6 @@ class _TypedCall:
         given: Any = cast("dict[str, Any]", vars(context))["_tool_call"]
         if not isinstance(given, dict):
             return given
-        from perdure.openai_types import typed_output_item  # imports openai, which takes its time
-
         typed = vars(context)["_tool_call"] = typed_output_item(cast("dict[str, Any]", given))
         return typed
 

@@ -13,6 +13,7 @@ from perdure.item_json import input_items as input_items  # noqa: PLC0414  for t
 from perdure.item_json import is_reference as is_reference  # noqa: PLC0414  as above
 from perdure.item_json import message_refusal as message_refusal  # noqa: PLC0414  as above
 from perdure.item_json import message_text as message_text  # noqa: PLC0414  as above
+from perdure.openai_types import typed_output_item
 
 if TYPE_CHECKING:
     from perdure.agent import Agent
@@ -40,8 +41,6 @@ class RunItemBase:
         """The item as the Agents SDK has it: what the model said as the openai package's typed object, else JSON."""
         if self._raw_is_json:
             return self.data
-        from perdure.openai_types import typed_output_item  # imports openai, which takes its time
-
         return typed_output_item(self.data)
 
     def to_input_item(self) -> TResponseInputItem:

@@ -9,6 +9,7 @@ from perdure.contracts.run import PageEntry, ResponseView
 from perdure.item_json import output_value
 from perdure.items import HandoffOutputItem, InputItem, RunItem, ToolApprovalItem, ToolCallOutputItem, run_item
 from perdure.model import ModelResponse
+from perdure.openai_types import typed_output_item
 
 
 def new_items(cast: Cast, said: Said) -> list[RunItem]:
@@ -35,8 +36,6 @@ def raw_responses(said: Said) -> list[ModelResponse]:
 
 
 def _response(said: Said, response: ResponseView) -> ModelResponse:
-    from perdure.openai_types import typed_output_item
-
     output = [typed_output_item(item) for item in said.answer(response)]
     usage = response.usage.usage_of_answer()
     return ModelResponse(output, usage, response.response_id, response.request_id, response.raw_usage)
