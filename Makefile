@@ -10,6 +10,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-find-links
 
+# The tests start some hundred processes; each would compile everything anew where this is set.
+export PYTHONDONTWRITEBYTECODE =
+
 # AGAIN=1: only what failed the last time, one after the other.
 TOGETHER := $(if $(AGAIN),--last-failed --last-failed-no-failures none,-n 3 --dist loadfile --no-loadscope-reorder)
 
