@@ -142,6 +142,7 @@ class MessageTelling(ThreadTelling):
                 return told
             if told.phase != "waiting":
                 looks = 0
+                await asyncio.sleep(_AGAIN_SECONDS)  # a thread that goes on in a new history has said so at once
                 continue
             self._paused.set()
             await asyncio.sleep(_LOOK_SECONDS[min(looks, len(_LOOK_SECONDS) - 1)])
@@ -153,6 +154,7 @@ class MessageTelling(ThreadTelling):
             told = await self._news("queued")
             if told.phase != "queued":
                 return told
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _news(self, since: Literal["queued"] | None = None) -> MessageOutcome:
         """How far the message is: at once if that is news, else after a while; asked again where nobody answers."""
@@ -176,12 +178,7 @@ class MessageTelling(ThreadTelling):
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _ask_news(self, request: OutcomeRequest) -> MessageOutcome:
-        within = timedelta(seconds=_ANSWER_SECONDS)
-        return await self.tell(
-            lambda handle: handle.execute_update(  # pyright: ignore[reportUnknownMemberType]  its overloads
-                "outcome", request, result_type=MessageOutcome, rpc_timeout=within
-            )
-        )
+        return await self.update("outcome", request, MessageOutcome, within=timedelta(seconds=_ANSWER_SECONDS))
 
     async def _at_the_end(self) -> MessageOutcome:
         """How the message ended, of a thread that has ended."""

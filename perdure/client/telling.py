@@ -149,11 +149,7 @@ class Telling(Execution):
         self, name: str, message: Any, kind: type[_T], refused: type[UserError], *, update_id: str, within: timedelta
     ) -> _T:
         with self._refusing(refused):
-            return await self.tell(
-                lambda handle: handle.execute_update(  # pyright: ignore[reportUnknownMemberType]  its overloads
-                    name, message, id=update_id, result_type=kind, rpc_timeout=within
-                )
-            )
+            return await self.update(name, message, kind, within=within, update_id=update_id)
 
     async def _signal(self, name: str, message: Any, refused: type[UserError]) -> None:
         with self._refusing(refused):
