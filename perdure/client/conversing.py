@@ -86,13 +86,12 @@ class ThreadTelling(Telling):
         )
         return await self._insisted("message", message, MessageReceipt, unanswered)
 
-    async def close(self, by: str | None) -> CloseReceipt:
+    async def close(self, message: CloseMessage) -> CloseReceipt:
         """Lets the thread end once no message waits.
 
         Raises:
             UserError: It has ended.
         """
-        message = CloseMessage() if by is None else CloseMessage(by=by)
         unanswered = f"Thread {self.caller.run_id!r} did not answer in time; ask it again."
         return await self._insisted("close", message, CloseReceipt, unanswered)
 

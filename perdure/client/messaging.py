@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -39,7 +40,7 @@ from perdure.limits import TASK_TIMEOUT_SECONDS
 from perdure.portable_context import context_state
 from perdure.snapshot import snapshot
 
-_TIMEOUT = timedelta(seconds=5)
+_TIMEOUTS = (timedelta(seconds=5), timedelta(seconds=10))  # the second once this process answers, if it can
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +123,14 @@ async def _send(host: Host, sent: _Sent) -> tuple[Found, MessageReceipt]:
         await host.take_over(queue, by_force=sent.take_over)
         if not host.serves(queue) and await host.owner_is_dead(queue):
             await host.answer_for(queue)
-    message = sent.message
+    insist = partial(insisted, host, queue, sent.thread, sent.message.message_id)
     try:
-        receipt = await insisted(host, queue, sent.thread, message.message_id, lambda: _update(client, sent, message))
+        receipt = await insist(partial(_update, client, sent, sent.message))
     except UserError as error:
         if error.message != OTHER_AGENTS:
             raise
-        message = message.model_copy(update={"snapshot": sent.snapshot})
-        receipt = await insisted(host, queue, sent.thread, message.message_id, lambda: _update(client, sent, message))
+        message = sent.message.model_copy(update={"snapshot": sent.snapshot})
+        receipt = await insist(partial(_update, client, sent, message))
     return Found(receipt.execution, queue, started=receipt.sequence == 1), receipt
 
 
@@ -145,7 +146,7 @@ async def running(client: Client, run_id: str) -> WorkflowExecutionDescription |
 
 
 async def insisted(
-    host: Host, queue: str, run_id: str, message_id: str, update: Callable[[], Awaitable[MessageReceipt]]
+    host: Host, queue: str, run_id: str, message_id: str, update: Callable[[timedelta], Awaitable[MessageReceipt]]
 ) -> MessageReceipt:
     """What the thread answers to a message, be it that this process has to answer for it.
 
@@ -155,11 +156,11 @@ async def insisted(
         RunUnattended: Nobody answers.
     """
     try:
-        return await _answered(run_id, update)
+        return await _answered(run_id, lambda: update(_TIMEOUTS[0]))
     except WorkflowUpdateRPCTimeoutOrCancelledError:  # nobody answered in time; this process can
         await host.answer_for(queue)
     try:
-        return await _answered(run_id, update)
+        return await _answered(run_id, lambda: update(_TIMEOUTS[1]))
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
         raise RunUnattended(
             f"Thread {run_id!r} did not take message {message_id!r} in time. Its task queue is {queue!r}; send it "
@@ -191,7 +192,7 @@ def closed(run_id: str) -> ThreadClosed:
     )
 
 
-async def _update(client: Client, sent: _Sent, message: ThreadMessage) -> MessageReceipt:
+async def _update(client: Client, sent: _Sent, message: ThreadMessage, within: timedelta) -> MessageReceipt:
     reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if sent.rerun else WorkflowIDReusePolicy.REJECT_DUPLICATE
     start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
         "AgentRun",
@@ -206,7 +207,7 @@ async def _update(client: Client, sent: _Sent, message: ThreadMessage) -> Messag
     begun = asyncio.ensure_future(start.workflow_handle())
     try:
         receipt: Any = await client.execute_update_with_start_workflow(  # pyright: ignore[reportUnknownMemberType]
-            "message", message, start_workflow_operation=start, result_type=MessageReceipt, rpc_timeout=_TIMEOUT
+            "message", message, start_workflow_operation=start, result_type=MessageReceipt, rpc_timeout=within
         )
     finally:
         await asyncio.wait([begun], timeout=0)  # takes note of an error that is raised here as well

@@ -99,14 +99,13 @@ class Telling(Execution):
         )
         return await self._insisted("send", message, SendReceipt, unanswered)
 
-    async def stop(self, *, withdraw: bool) -> StopReceipt:
+    async def stop(self, message: StopMessage) -> StopReceipt:
         """Asks the run to stop once its open turn has ended, or takes that back.
 
         Raises:
             UserError: The run has ended.
             RunUnattended: Nobody serves it, and this process cannot answer for it.
         """
-        message = StopMessage(withdraw=withdraw) if withdraw else StopMessage()
         unanswered = f"Run {self.caller.run_id!r} did not answer in time; ask it again."
         return await self._insisted("stop", message, StopReceipt, unanswered)
 
