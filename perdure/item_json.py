@@ -8,6 +8,8 @@ from typing import Any, TypeAlias, cast
 
 from pydantic import BaseModel
 
+from perdure.errors import UserError
+
 TResponseInputItem: TypeAlias = dict[str, Any]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -77,5 +79,17 @@ def last_part(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def input_items(input: str | list[TResponseInputItem]) -> list[TResponseInputItem]:
-    """A run's input as items: a string is one message of the user."""
-    return [{"content": input, "role": "user"}] if isinstance(input, str) else [dict(item) for item in input]
+    """A run's input as items: a string is one message of the user.
+
+    Raises:
+        UserError: It is neither a string nor items.
+    """
+    if isinstance(input, str):
+        return [{"content": input, "role": "user"}]
+    try:
+        return [dict(item) for item in input]
+    except (TypeError, ValueError) as error:
+        kind = type(input).__name__
+        raise UserError(
+            f"The input is of type {kind}; give a text, or a list of items, each a dict: {error}"
+        ) from error

@@ -12,7 +12,7 @@ from perdure.client.telling import Telling, When
 from perdure.contracts.holding import HoldMessage, HoldReceipt
 from perdure.contracts.messages import SendReceipt
 from perdure.contracts.run import problems_of
-from perdure.contracts.stopping import StopReceipt
+from perdure.contracts.stopping import StopMessage, StopReceipt
 from perdure.errors import UserError
 from perdure.items import TResponseInputItem, input_items
 from perdure.state_input import DraftInput
@@ -133,7 +133,11 @@ class SteeredRun:
         Raises:
             UserError: The run has ended.
         """
-        return await self._host.call(self._execution.stop(withdraw=withdraw))
+        try:
+            message = StopMessage(withdraw=withdraw) if withdraw is not False else StopMessage()
+        except ValidationError as error:
+            raise UserError(f"This cannot be said to a run: {problems_of(error)}") from None
+        return await self._host.call(self._execution.stop(message))
 
     async def cancel(self) -> None:
         """Asks the run to stop; tools under way are told, and `result` raises `RunCancelled`."""

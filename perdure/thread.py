@@ -16,7 +16,14 @@ from perdure.client.starting import Found, given_items
 from perdure.client.wanted import check_thread_id
 from perdure.connection import run_url
 from perdure.contracts.run import problems_of
-from perdure.contracts.threads import THREAD_PREFIX, CloseReceipt, MessageReceipt, ThreadMessage
+from perdure.contracts.threads import (
+    THREAD_PREFIX,
+    CloseMessage,
+    CloseReceipt,
+    MessageReceipt,
+    OutcomeRequest,
+    ThreadMessage,
+)
 from perdure.errors import RunNotFound, UserError
 from perdure.items import TResponseInputItem
 from perdure.run import Run
@@ -97,7 +104,14 @@ class Thread(Run):
 
         Args:
             sequence: Its number, as its receipt has it.
+
+        Raises:
+            UserError: It is no number that a message could have.
         """
+        try:
+            OutcomeRequest(sequence=sequence)
+        except ValidationError as error:
+            raise UserError(f"This is the number of no message: {problems_of(error)}") from None
         found = Found(self._thread.workflow_run_id, self._thread.queue, started=False)
         return await Run.known(self._host, self._caller, found, sequence)
 
@@ -108,7 +122,11 @@ class Thread(Run):
             by: Who says it.
         """
         try:
-            return await self._host.call(self._thread.close(by))
+            message = CloseMessage() if by is None else CloseMessage(by=by)
+        except ValidationError as error:
+            raise UserError(f"This cannot be said to a thread: {problems_of(error)}") from None
+        try:
+            return await self._host.call(self._thread.close(message))
         except UserError:
             if await self._is_closed():
                 return CloseReceipt(ahead=0)

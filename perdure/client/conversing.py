@@ -86,13 +86,12 @@ class ThreadTelling(Telling):
         )
         return await self._insisted("message", message, MessageReceipt, unanswered)
 
-    async def close(self, by: str | None) -> CloseReceipt:
+    async def close(self, message: CloseMessage) -> CloseReceipt:
         """Lets the thread end once no message waits.
 
         Raises:
             UserError: It has ended.
         """
-        message = CloseMessage() if by is None else CloseMessage(by=by)
         unanswered = f"Thread {self.caller.run_id!r} did not answer in time; ask it again."
         return await self._insisted("close", message, CloseReceipt, unanswered)
 
@@ -142,6 +141,7 @@ class MessageTelling(ThreadTelling):
                 return told
             if told.phase != "waiting":
                 looks = 0
+                await asyncio.sleep(_AGAIN_SECONDS)  # a thread that goes on in a new history has said so at once
                 continue
             self._paused.set()
             await asyncio.sleep(_LOOK_SECONDS[min(looks, len(_LOOK_SECONDS) - 1)])
@@ -153,6 +153,7 @@ class MessageTelling(ThreadTelling):
             told = await self._news("queued")
             if told.phase != "queued":
                 return told
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _news(self, since: Literal["queued"] | None = None) -> MessageOutcome:
         """How far the message is: at once if that is news, else after a while; asked again where nobody answers."""
@@ -176,12 +177,7 @@ class MessageTelling(ThreadTelling):
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _ask_news(self, request: OutcomeRequest) -> MessageOutcome:
-        within = timedelta(seconds=_ANSWER_SECONDS)
-        return await self.tell(
-            lambda handle: handle.execute_update(  # pyright: ignore[reportUnknownMemberType]  its overloads
-                "outcome", request, result_type=MessageOutcome, rpc_timeout=within
-            )
-        )
+        return await self.update("outcome", request, MessageOutcome, within=timedelta(seconds=_ANSWER_SECONDS))
 
     async def _at_the_end(self) -> MessageOutcome:
         """How the message ended, of a thread that has ended."""

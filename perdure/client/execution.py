@@ -58,6 +58,7 @@ class Execution:
         self.workflow_run_id = found.workflow_run_id
         self.queue = found.queue
         self._transcript: Transcript | None = None
+        self._began_as = ""
 
     def _on(self, client: Client) -> WorkflowHandle[Any, RunOutcome]:
         return client.get_workflow_handle(self.caller.run_id, run_id=self.workflow_run_id, result_type=RunOutcome)
@@ -216,17 +217,40 @@ class Execution:
         """Asks the run to stop."""
         await self.tell(lambda handle: handle.cancel())
 
+    async def update(self, name: str, message: Any, kind: type[_T], *, within: timedelta, update_id: str = "") -> _T:
+        """What the run answers to an update, wherever it has gone on.
+
+        It is sent to the run, not to one of its histories: one that was closing when the update came refuses it for
+        ever, and Temporal's client asks that history again and again. The next one takes it.
+        """
+        first = await self._first_history()
+        return await self._anywhere(
+            lambda client: client.get_workflow_handle(self.caller.run_id, first_execution_run_id=first).execute_update(  # pyright: ignore[reportUnknownMemberType]  its overloads
+                name, message, id=update_id or None, result_type=kind, rpc_timeout=within
+            )
+        )
+
     async def tell(self, tell: Callable[[WorkflowHandle[Any, RunOutcome]], Awaitable[_T]]) -> _T:
         """Says something to the run, wherever it has gone on."""
+        return await self._anywhere(lambda client: tell(self._on(client)))
+
+    async def _anywhere(self, say: Callable[[Client], Awaitable[_T]]) -> _T:
         deadline = asyncio.get_running_loop().time() + _CLOSING_SECONDS
         while True:
             try:
-                return await tell(await self.handle())
+                return await say((await self.host.connection()).client)
             except RPCError as error:
                 if _CLOSING in error.message and asyncio.get_running_loop().time() < deadline:
                     await asyncio.sleep(_CLOSING_PAUSE_SECONDS)
                 elif error.status is not RPCStatusCode.NOT_FOUND or not await self._follow():
                     raise
+
+    async def _first_history(self) -> str:
+        """The id of the execution that the run began in."""
+        if not self._began_as:
+            description = await (await self.handle()).describe()
+            self._began_as = description.raw_description.workflow_execution_info.first_run_id
+        return self._began_as
 
     async def make_sure_it_answers(self) -> None:
         """Lets this process answer for a run whose own is gone; any worker can, as that takes no user code."""

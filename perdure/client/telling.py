@@ -96,14 +96,13 @@ class Telling(Execution):
         )
         return await self._insisted("send", message, SendReceipt, unanswered)
 
-    async def stop(self, *, withdraw: bool) -> StopReceipt:
+    async def stop(self, message: StopMessage) -> StopReceipt:
         """Asks the run to stop once its open turn has ended, or takes that back.
 
         Raises:
             UserError: The run has ended.
             RunUnattended: Nobody serves it, and this process cannot answer for it.
         """
-        message = StopMessage(withdraw=withdraw) if withdraw else StopMessage()
         unanswered = f"Run {self.caller.run_id!r} did not answer in time; ask it again."
         return await self._insisted("stop", message, StopReceipt, unanswered)
 
@@ -134,11 +133,7 @@ class Telling(Execution):
 
         async def update(within: timedelta) -> _T:
             with self._refusing(refused):
-                return await self.tell(
-                    lambda handle: handle.execute_update(  # pyright: ignore[reportUnknownMemberType]  its overloads
-                        name, message, id=update_id, result_type=kind, rpc_timeout=within
-                    )
-                )
+                return await self.update(name, message, kind, within=within, update_id=update_id)
 
         await self.make_sure_it_answers()
         try:

@@ -23,6 +23,7 @@ from perdure.models.multi_provider import MultiProvider
 from perdure.session import NOT_WITH_PROVIDER, check_portable, define_session
 from perdure.settings import ModelSettings, RunConfig
 
+LONGEST_MESSAGE_ID = 128
 LONGEST_THREAD_ID = 900  # the server refuses ids of more than 1000 bytes
 
 TRACE_SETTINGS = ("trace_id", "trace_metadata", "tracing_disabled", "trace_include_sensitive_data")
@@ -130,6 +131,8 @@ class Wanted:
                 raise UserError("message_id names a message of a thread; give thread=... with it, or leave it out.")
             return
         check_thread_id(self.thread)
+        if self.message_id is not None:
+            check_message_id(self.message_id)
         others = {
             "run_id": (self.run_id, "message_id names the message, and makes it be said once"),
             "session": (self.session, "the thread keeps the conversation itself"),
@@ -168,9 +171,32 @@ def check_thread_id(thread: Any) -> None:
     Raises:
         UserError: It is no text, or an empty or too long one.
     """
-    if not isinstance(thread, str) or not thread.strip() or len(thread.encode()) > LONGEST_THREAD_ID:
-        said = repr(thread)[:100]
+    if not _is_name(thread, LONGEST_THREAD_ID):
+        said = _shown(thread)
         raise UserError(f"thread is {said}; give the conversation a name, a text of 1 to {LONGEST_THREAD_ID} bytes.")
+
+
+def check_message_id(message_id: Any) -> None:
+    """Refuses what cannot name a thread's message.
+
+    Raises:
+        UserError: It is no text, or an empty or too long one.
+    """
+    if not _is_name(message_id, LONGEST_THREAD_ID) or len(message_id) > LONGEST_MESSAGE_ID:
+        said = _shown(message_id)
+        raise UserError(f"message_id is {said}; name the message by a text of 1 to {LONGEST_MESSAGE_ID} characters.")
+
+
+def _is_name(name: Any, longest: int) -> bool:
+    """Whether it is a text that says something, in so many bytes; half of a pair of surrogates cannot travel."""
+    try:
+        return isinstance(name, str) and bool(name.strip()) and len(str.encode(name)) <= longest
+    except UnicodeEncodeError:
+        return False
+
+
+def _shown(value: Any) -> str:
+    return f"{value!r:.100}" if isinstance(value, str) else f"of type {type(value).__name__}"
 
 
 def unwrapped(context: Any) -> Any:

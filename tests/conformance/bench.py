@@ -101,8 +101,8 @@ class Bench(Definitions):
         return self.sdk.RunConfig(**fields)
 
     async def run(self, agent: Any, input: Any = "hi", *, config: dict[str, Any] | None = None, **options: Any) -> Any:
-        """`Runner.run`, with a `run_id` where the scenario has one."""
-        if self.run_id is not None and not isinstance(input, self.sdk.RunState):
+        """`Runner.run`, with a `run_id` where the scenario has one; a thread's messages have their own names."""
+        if self.run_id is not None and "thread" not in options and not isinstance(input, self.sdk.RunState):
             self._runs += 1
             options["run_id"] = f"{self.run_id}-{self._runs}"
         return await self.sdk.Runner.run(agent, input, run_config=self.config(**(config or {})), **options)

@@ -379,20 +379,20 @@ async def redeploy(changes: dict[str, Change], server: ModelServer, *, own_model
     after = [agent for kind, desk in desks.items() if (agent := changes[kind].deployed(desk)) is not None]
     names = [desk.name for desk in desks.values()]
     found: dict[str, Redeployed] = {}
-    async with _worker(queue, before):
+    async with worker_with(queue, before):
         runs = await asyncio.gather(*(Runner.start(name, "pay", task_queue=queue) for name in names))
         for (kind, desk), run in zip(desks.items(), runs, strict=True):
             found[kind] = Redeployed(desk, changes[kind], run)
         await asyncio.gather(*(each.run.result_or_interruptions() for each in found.values()))
-    async with _worker(queue, after):
+    async with worker_with(queue, after):
         await asyncio.gather(*(each.meet_the_change() for each in found.values()))
-    async with _worker(queue, before):
+    async with worker_with(queue, before):
         await asyncio.gather(*(each.go_on() for each in found.values()))
     return found
 
 
 @contextlib.asynccontextmanager
-async def _worker(queue: str, agents: list[Agent[Any]]) -> AsyncGenerator[None]:
+async def worker_with(queue: str, agents: list[Agent[Any]]) -> AsyncGenerator[None]:
     host = Host.current()
     await host.call(host.serve_effects())
     connection = await connect()

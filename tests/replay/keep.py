@@ -1,7 +1,8 @@
-"""Keeps the histories that this version makes: `python -m tests.replay.keep [--only TEXT] [--to FILE]`.
+"""Keeps the histories that this version makes: `python -m tests.replay.keep [--add] [--only TEXT] [--to FILE]`.
 
 It plays every scenario of `tests/conformance`, and one run of each kind that these have not, on a new server. All
-executions of runs and effects go to `tests/replay/VERSION.tar.xz`.
+executions of runs and effects go to `tests/replay/VERSION.tar.xz`; with `--add` those of what is not shown there yet,
+beside what is there.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from tests.conformance.model_server import ModelServer
 from tests.conformance.registry import Scenario, all_scenarios
 from tests.conformance.sides import PERDURE, Side, connect_perdure, disconnect_perdure
 from tests.end_to_end.redeploying import SIDE
-from tests.replay.archive import Kept, archive_of, write
+from tests.replay.archive import Kept, archive_of, read, write
 from tests.replay.kinds import run_each
 from tests.replay.scrubbing import Scrubber, texts
 from tests.replaying import failures_of
@@ -136,9 +137,11 @@ async def without_failing(kept: list[Kept]) -> list[Kept]:
     return [each for each in kept if each.history().run_id not in failures]
 
 
-async def made(only: str) -> list[Kept]:
-    scenarios = [each for each in all_scenarios() if only in each.name.lower()]
-    made = await kept_of(await play(scenarios), scenarios)
+async def made(only: str, shown: set[str]) -> list[Kept]:
+    """What scenarios and kinds of run leave that are not `shown` yet."""
+    scenarios = [each for each in all_scenarios() if only in each.name.lower() and each.slug not in shown]
+    kept = await kept_of(await play(scenarios), scenarios)
+    made = [each for each in kept if each.shows not in shown]
     found = await without_failing(made)
     silent = {each.slug for each in scenarios} - {each.shows for each in found}
     print(f"{len(found)} histories of {len({each.shows for each in found})} kinds are kept")
@@ -150,18 +153,20 @@ async def made(only: str) -> list[Kept]:
 def main() -> int:
     """Makes the archive."""
     parser = argparse.ArgumentParser(prog="python -m tests.replay.keep", description=__doc__)
+    parser.add_argument("--add", action="store_true", help="keep what the archive has, and play what it does not show")
     parser.add_argument("--only", metavar="TEXT", default="", help="scenarios whose name contains this")
     parser.add_argument("--to", metavar="FILE", type=Path, default=archive_of(version("perdure")))
     arguments: Any = parser.parse_args()
+    there = read(arguments.to) if arguments.add else []
     logging.disable(logging.CRITICAL)  # the scenarios fail on purpose
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory(prefix="perdure-kept-") as home:
         os.environ["PERDURE_HOME"] = home
         try:
-            kept = asyncio.run(made(arguments.only.lower()))
+            new = asyncio.run(made(arguments.only.lower(), {each.shows for each in there}))
         finally:
             disconnect_perdure()
-    write(arguments.to, kept)
+    write(arguments.to, [*there, *new])
     print(f"{arguments.to.name}: {arguments.to.stat().st_size:,} bytes")
     return 0
 

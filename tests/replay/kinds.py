@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 from typing import Any
 
-from perdure import Agent, RunCancelled, RunConfig, Runner, function_tool
+from perdure import RunCancelled, RunConfig, Runner, function_tool
 from perdure.client.host import Host
 from perdure.contracts.effects import EffectOutcome
 from perdure.testing import tool_call
 from tests.agents import refund_call, scripted
 from tests.conformance.model_server import ModelServer
 from tests.end_to_end.redeploying import CHANGES, redeploy
-from tests.workflows.test_steering import Halting
+from tests.replay.steering import steered
+from tests.replay.threads import thread_of_each_kind
 
 DEPLOYED = (
     "instructions",
@@ -35,9 +36,9 @@ async def run_each(server: ModelServer) -> dict[str, str]:
     """
     found = await asyncio.gather(
         _too_late(), _signals(), _cancelled_while_waiting(), _cancelled_in_a_tool(), _long(), _long_without_a_pause(),
-        _steered(),
         *(_unknown(outcome) for outcome in ("happened", "not_happened", "retry")),
     )  # fmt: skip
+    found += [await steered(), await thread_of_each_kind()]
     deployed = await redeploy({kind: CHANGES[kind] for kind in DEPLOYED}, server, own_model=False)
     kinds = {each.run.id: f"deployed-{kind}" for kind, each in deployed.items()}
     return kinds | {run_id: run_id for run_ids in found for run_id in run_ids}
@@ -48,32 +49,6 @@ async def _too_late() -> list[str]:
     run = await Runner.start(scripted(refund_call(), "sorry"), "please", run_id="approval-too-late", run_config=config)
     await run.result()
     return [run.id]
-
-
-async def _steered() -> list[str]:
-    model, looking = Halting(["five dollars"]), [tool_call("look", {"at": "price"}), refund_call()]
-    interrupted = await Runner.start(Agent(name="A", model=model), "how much?", run_id="interrupted-and-told")
-    await model.halted.wait()
-    await interrupted.interrupt(by="ana")
-    await interrupted.send("in euros")
-    await interrupted.result()
-    agent = scripted(looking, refund_call("8"), "done")
-    agent.tools = [*agent.tools, look]
-    paused = await Runner.start(agent, "please", run_id="paused-and-told")
-    await paused.result_or_interruptions()
-    await paused.pause(by="ana")
-    await paused.send("never mind", when="after_tool")
-    await _signal(paused.id, "resume", {"by": "ana"})
-    await paused.result_or_interruptions()
-    await paused.send("really", when="now")
-    await paused.result()
-    return [interrupted.id, paused.id]
-
-
-@function_tool
-def look(at: str) -> str:
-    """Look."""
-    return f"seen {at}"
 
 
 async def _signals() -> list[str]:

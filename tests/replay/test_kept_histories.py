@@ -19,6 +19,13 @@ pytestmark = pytest.mark.timeout(600)
 STARTED = ["EVENT_TYPE_ACTIVITY_TASK_SCHEDULED", "EVENT_TYPE_TIMER_STARTED"]
 KINDS = ["approval-too-late", "cancelled-in-a-tool", "decided-by-signal", "long", "outcome-retry"]
 KINDS += ["deployed-a-tool-removed", "deployed-instructions"]
+KINDS += ["interrupted-while-watched", "paused-in-new-histories", "an-agent-as-a-tool-that-is-left"]
+KINDS += [
+    "thread-of-several-messages",
+    "thread-with-an-approval",
+    "thread-whose-agents-change",
+    "thread-of-an-agent-by-name",
+]
 
 
 async def failing(kept: Iterable[Kept]) -> dict[str, Exception]:
@@ -59,9 +66,10 @@ async def test_a_history_with_another_activity_does_not_run_again(name: str) -> 
 def test_the_version_under_development_has_histories_of_every_kind() -> None:
     kept = of_this_version()
     assert set(KINDS) <= {each.shows for each in kept}
-    assert len({each.shows for each in kept}) > 600
+    assert len({each.shows for each in kept}) > 850
     assert any("effect" in each.name for each in kept)
-    assert any(each.name.startswith("long/01-run.2") for each in kept), "a run went on in new histories"
+    new_histories = ("long/01-run.2", "thread-over-many-histories/01-run.5")
+    assert all(any(each.name.startswith(name) for each in kept) for name in new_histories)
 
 
 def test_kept_histories_tell_nothing_of_a_machine() -> None:

@@ -200,6 +200,10 @@ async def test_when_is_one_of_three_words() -> None:
     assert "when: " in str(refused.value.cause)
     with pytest.raises(UserError, match="This cannot be said to a run: by: "):
         await run.pause(by="x" * 300)
+    with pytest.raises(UserError, match="This cannot be said to a run: withdraw: "):
+        await run.stop(withdraw="no")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(UserError, match="The input is of type int"):
+        await run.send(7)  # pyright: ignore[reportArgumentType]
     await run.approve("1.0")
     await run.result()
 

@@ -263,10 +263,35 @@ async def test_what_does_not_go_with_a_thread_is_refused(options: dict[str, Any]
         await Runner.run(echo(), "hi", thread="t", **options)
 
 
-@pytest.mark.parametrize("thread", ["", "  ", 7, "x" * 901])
+@pytest.mark.parametrize("thread", ["", "  ", 7, "x" * 901, "half of a pair: \ud83d"])
 async def test_what_cannot_name_a_thread_is_refused(thread: Any) -> None:
     with pytest.raises(UserError, match="give the conversation a name"):
         await Runner.run(echo(), "hi", thread=thread)
+
+
+@pytest.mark.parametrize("message_id", ["", "x" * 129, 7, ["m"], "half of a pair: \ud83d"])
+async def test_what_cannot_name_a_message_is_refused(message_id: Any) -> None:
+    with pytest.raises(UserError, match="message_id"):
+        await Runner.run(echo(), "hi", thread=new_name(), message_id=message_id)
+
+
+@pytest.mark.parametrize("sequence", [0, -1, 2**63, True, 1.0, "1", "", None])
+async def test_what_is_no_number_of_a_message_is_refused_at_once(sequence: Any) -> None:
+    name = new_name()
+    await Runner.run(echo(), "hi", thread=name)
+    thread = await Runner.thread(name)
+    with pytest.raises(UserError, match=r"is the number of no message|there is no number|sequence"):
+        await (await thread.message(sequence)).result()
+
+
+async def test_words_that_cannot_travel_are_refused_in_our_own_words() -> None:
+    name = new_name()
+    await Runner.run(echo(), "hi", thread=name)
+    thread = await Runner.thread(name)
+    for say in (thread.send("more", by="\ud83d"), thread.close(by="\ud83d"), thread.send(7)):  # pyright: ignore[reportArgumentType]
+        with pytest.raises(UserError):
+            await say
+    await thread.close()
 
 
 async def test_a_message_id_without_a_thread_is_refused() -> None:

@@ -20,7 +20,7 @@ from tests.chaos.fuzz.starting import PHASES
 
 _T = TypeVar("_T")
 
-_AT_ONCE = 8
+AT_ONCE = 8
 _ROUNDS = 20  # of approvals in one run
 _HOLDS = ("pause", "interrupt", "resume")
 _DECISION = {"call_id": "9.9", "by": "ana", "reason": "no", "digest": "0", "always": True}  # about no call
@@ -48,11 +48,16 @@ class Fuzz:
     """
 
     def __init__(self, client: Client, seed: int) -> None:
-        self._client = client
-        self._doors = Doors(client)
+        self.client = client
+        self.doors = Doors(client)
         self.seed = seed
         self.entered: dict[str, int] = {}
         self.complaints: list[str] = []
+
+    @property
+    def said(self) -> str:
+        """The complaints, with what repeats them."""
+        return "\n".join([f"with PERDURE_SEED={self.seed}:", *self.complaints])
 
     def drawn(self, name: str, strategy: st.SearchStrategy[_T], count: int) -> list[_T]:
         """Values for one entrance; another one gets others."""
@@ -67,17 +72,17 @@ class Fuzz:
         page = payloads.messages({"start": 0, "upto": 3, "path": "", "epoch": 0})
         known = ("transcript", "status", "approvals", "definition", "state", "usage")
         for name, send, message in (
-            ("signals", self._doors.signal, st.tuples(payloads.names("approve", "reject"), decision)),
-            ("updates", self._doors.update, st.tuples(payloads.names("decide"), update)),
-            ("queries", self._doors.query, st.tuples(payloads.names(*known), page)),
+            ("signals", self.doors.signal, st.tuples(payloads.names("approve", "reject"), decision)),
+            ("updates", self.doors.update, st.tuples(payloads.names("decide"), update)),
+            ("queries", self.doors.query, st.tuples(payloads.names(*known), page)),
         ):
             drawn = self.drawn(name, message, each)
-            await _all((send(run.id, *one) for one in drawn), _AT_ONCE)
+            await all_of((send(run.id, *one) for one in drawn), AT_ONCE)
             self.entered[name] = len(drawn)
-            await self._judge(run.id)
+            await self.judge(run.id)
         await run.approve("1.0", by="ana")
         assert (await run.result()).final_output == "done"
-        await self._judge(run.id)
+        await self.judge(run.id)
 
     async def speak(self, each: int) -> None:
         """Pauses and interrupts a run that waits again and again, and says things to it; then it must still listen."""
@@ -86,19 +91,19 @@ class Fuzz:
         hold = payloads.messages({"by": "ana", "reason": "why not"})
         said = payloads.messages({"message_id": "m", "input": "x", "by": "ana", "when": "now", "withdraw": ["m1"]})
         for name, send, message in (
-            ("signals that hold", self._doors.signal, st.tuples(payloads.names(*_HOLDS), hold)),
-            ("updates that hold", self._doors.update, st.tuples(payloads.names(*_HOLDS), hold)),
-            ("updates that say", self._doors.update, st.tuples(payloads.names("send"), said)),
+            ("signals that hold", self.doors.signal, st.tuples(payloads.names(*_HOLDS), hold)),
+            ("updates that hold", self.doors.update, st.tuples(payloads.names(*_HOLDS), hold)),
+            ("updates that say", self.doors.update, st.tuples(payloads.names("send"), said)),
         ):
             drawn = self.drawn(name, message, each)
-            await _all((send(run.id, *one) for one in drawn), _AT_ONCE)
+            await all_of((send(run.id, *one) for one in drawn), AT_ONCE)
             self.entered[name] = len(drawn)
-            await self._judge(run.id, name, phases=(*WAITING, "paused", "interrupted"))
+            await self.judge(run.id, name, phases=(*WAITING, "paused", "interrupted"))
         await run.resume()
         assert (await run.send("thanks", when="now", message_id="genuine")).verdict == "accepted"
-        await self._judge(run.id)
+        await self.judge(run.id)
         await run.cancel()
-        await self._judge(run.id, phases=())
+        await self.judge(run.id, phases=())
 
     async def start_runs(self, queue: str, genuine: dict[str, Any], each: int) -> None:
         """Starts runs with inputs of any kind; those that come to wait can be cancelled."""
@@ -106,22 +111,22 @@ class Fuzz:
         inputs = [(f"start, {name}", _spoilt(right)) for name, right in genuine.items()] + [("start", anything)]
         for name, strategy in inputs:
             drawn = self.drawn(name, strategy, each)
-            await _all((self._start(queue, one) for one in drawn), _AT_ONCE)
+            await all_of((self._start(queue, one) for one in drawn), AT_ONCE)
             self.entered[name] = len(drawn)
 
     async def _start(self, queue: str, given: Sequence[Any]) -> None:
-        run_id = await self._doors.start(queue, given)
+        run_id = await self.doors.start(queue, given)
         if run_id is None:
             return
-        await self._judge(run_id, phases=PHASES, retries=True)
-        handle = self._client.get_workflow_handle(run_id)
+        await self.judge(run_id, phases=PHASES, retries=True)
+        handle = self.client.get_workflow_handle(run_id)
         if (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
             await handle.cancel()
-            await self._judge(run_id, phases=(), retries=True)
+            await self.judge(run_id, phases=(), retries=True)
 
     async def enter_by_code(self, each: int, by_hand: int | None = None) -> None:
         """Lets models, tools and functions of the user say things: so many drawn ones, and those made by hand."""
-        await _all((self._enter(*kind, each, by_hand) for kind in KINDS), _AT_ONCE // 2)
+        await all_of((self._enter(*kind, each, by_hand) for kind in KINDS), AT_ONCE // 2)
 
     async def _enter(
         self, kind: Kind, strategy: st.SearchStrategy[Any], hand: Sequence[Any], each: int, by_hand: int | None
@@ -139,11 +144,11 @@ class Fuzz:
 
     async def _follow(self, run: Run, name: str) -> None:
         """Approves what waits, to the run's end; whatever it ends in, its caller must get it."""
-        following = asyncio.create_task(_end(run))
-        judged = asyncio.create_task(self._judge(run.id, name, phases=(), retries=name == "model_errors"))
+        following = asyncio.create_task(end(run))
+        judged = asyncio.create_task(self.judge(run.id, name, phases=(), retries=name == "model_errors"))
         await asyncio.wait([following, judged], return_when=asyncio.FIRST_COMPLETED)
         await judged
-        handle = self._client.get_workflow_handle(run.id)
+        handle = self.client.get_workflow_handle(run.id)
         status = (await handle.describe()).status
         if status is WorkflowExecutionStatus.RUNNING:
             following.cancel()
@@ -152,13 +157,15 @@ class Fuzz:
         if status is WorkflowExecutionStatus.COMPLETED and isinstance(error, BaseException):
             self.complaints.append(f"{name}: {run.id} has a result, which its caller cannot get: {error!a:.300}")
 
-    async def _judge(self, run_id: str, name: str = "", **expected: Any) -> None:
-        complaint = await complaint_about(self._client, run_id, **expected)
+    async def judge(self, run_id: str, name: str = "", **expected: Any) -> None:
+        """Looks at a run, and notes what is wrong with it."""
+        complaint = await complaint_about(self.client, run_id, **expected)
         if complaint is not None:
             self.complaints.append(f"{name}: {complaint}")
 
 
-async def _end(run: Run) -> None:
+async def end(run: Run) -> None:
+    """Approves what waits, until the run has ended."""
     for _ in range(_ROUNDS):
         if not (await run.result_or_interruptions()).interruptions:
             return
@@ -171,7 +178,8 @@ def _spoilt(right: Any) -> st.SearchStrategy[list[Any]]:
     return values.spoilt(right).map(lambda one: [payloads.as_json(one)])
 
 
-async def _all(work: Iterable[Awaitable[Any]], at_once: int) -> None:
+async def all_of(work: Iterable[Awaitable[Any]], at_once: int) -> None:
+    """Does all of it, so much at once."""
     room = asyncio.Semaphore(at_once)
 
     async def one(awaitable: Awaitable[Any]) -> None:

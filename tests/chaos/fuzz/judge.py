@@ -21,6 +21,9 @@ QUERY_TIMEOUT = timedelta(seconds=5)
 WAITING = ("waiting for approval",)
 """What a run may wait for when nobody but a person can move it on."""
 
+BETWEEN_MESSAGES = ("waiting for a message",)
+"""What a thread waits for that is done with all it was sent."""
+
 # The server's own: a message came while the task ran, which is given again with it at once.
 _HARMLESS = (WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,)
 _SLOW = "TMPRL1101"  # a task took over two seconds, as happens where the machine is busy

@@ -17,19 +17,23 @@ from perdure import AgentsException, MaxTurnsExceeded, Usage
 from tests.chaos.fuzz.values import BIG_TEXT, DEEP, HALF, LONG_INTEGER, json_values, nested, spoilt, texts
 
 
+class Mischief(RuntimeError):
+    """What such an object raises by itself: its own, whoever meets it."""
+
+
 class Unspeakable:
     """An object that says nothing of itself."""
 
     def __repr__(self) -> str:
-        raise RuntimeError("no repr")
+        raise Mischief("no repr")
 
     __str__ = __repr__
 
     def __eq__(self, other: object) -> bool:
-        raise RuntimeError("not comparable")
+        raise Mischief("not comparable")
 
     def __bool__(self) -> bool:
-        raise RuntimeError("neither true nor false")
+        raise Mischief("neither true nor false")
 
     __hash__ = None  # type: ignore[assignment]  it cannot be compared, so it cannot be hashed
 
@@ -41,7 +45,7 @@ class Unwritable(BaseModel):
 
     @model_serializer
     def _write(self) -> Any:
-        raise RuntimeError("not to be written")
+        raise Mischief("not to be written")
 
 
 class Colour(enum.Enum):
@@ -61,7 +65,7 @@ class Keyed(dict[str, Any]):
     """A dict whose items cannot be had."""
 
     def items(self) -> Any:
-        raise RuntimeError("no items")
+        raise Mischief("no items")
 
 
 class Shouting(str):
@@ -70,7 +74,7 @@ class Shouting(str):
     __slots__ = ()
 
     def encode(self, *_: Any, **__: Any) -> bytes:
-        raise RuntimeError("no bytes")
+        raise Mischief("no bytes")
 
 
 def looped() -> list[Any]:

@@ -9,13 +9,14 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 
 from perdure import (
     Agent,
     GuardrailFunctionOutput,
     ModelRetrySettings,
     ModelSettings,
+    RunConfig,
     RunContextWrapper,
     Runner,
     ToolGuardrailFunctionOutput,
@@ -30,11 +31,15 @@ from perdure.contracts.converter import data_converter
 from perdure.served import ServedAgents
 from perdure.testing import ScriptedModel, message, tool_call
 from tests.agents import refund, refund_call
-from tests.chaos.fuzz.judge import WAITING
+from tests.chaos.fuzz.judge import BETWEEN_MESSAGES, WAITING
+from tests.workflows.threads import new_name
 from worker import WorkerSettings, build_worker
 
 # What such a run may wait for beside a person: a model or a worker that there is not.
-PHASES = (*WAITING, "starting", "calling model", "running tools", "checking guardrails", "running hooks", "handing off")
+PHASES = (
+    *WAITING, *BETWEEN_MESSAGES, "starting", "calling model", "running tools", "checking guardrails", "running hooks",
+    "handing off",
+)  # fmt: skip
 
 
 @function_tool(timeout=30)
@@ -81,6 +86,35 @@ def agents() -> Agent[Any]:
     )
 
 
+def as_thread(fresh: dict[str, Any]) -> dict[str, Any]:
+    """What begins a thread of the agents of a run."""
+    return {name: value for name, value in fresh.items() if not name.startswith("input")} | {"thread": {"agents": "a"}}
+
+
+def as_message(fresh: dict[str, Any]) -> dict[str, Any]:
+    """A message with agents of its own, which are those of a run."""
+    settings = {"history_events": 20, "trace_metadata": {"a": 1}}
+    given = {"message_id": "m1", "input": fresh["input"], "agent": fresh["agent"], "agents": "b", "by": "ana"}
+    return {**given, "snapshot": fresh["snapshot"], "max_turns": 10, "context": {"who": "ana"}, "settings": settings}
+
+
+async def _started_with(handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
+    event = await anext(handle.fetch_history_events())
+    return json.loads(expanded(event.workflow_execution_started_event_attributes.input.payloads[0]).data)
+
+
+async def _state_of_a_thread(client: Client) -> dict[str, Any]:
+    """What a thread goes on with in a new history: one message waits for a decision, another one behind it."""
+    agent, options = agents(), {"thread": new_name("fuzz"), "run_config": RunConfig(history_events=20)}
+    run, _ = [await Runner.start(agent, text, **options) for text in ("please", "then")]
+    await run.result_or_interruptions()
+    handle = client.get_workflow_handle(run.id)
+    state = await _started_with(handle)
+    assert "state" in state, "it has not gone on in a new history"
+    await handle.cancel()
+    return state
+
+
 @contextlib.asynccontextmanager
 async def served() -> AsyncIterator[tuple[Client, str, dict[str, Any]]]:
     """A client, the queue of a worker that has the agents, and right inputs of runs by what they are."""
@@ -93,10 +127,10 @@ async def served() -> AsyncIterator[tuple[Client, str, dict[str, Any]]]:
     live = ServedAgents()
     live.serve([agent], asyncio.get_running_loop())
     handle = client.get_workflow_handle(run.id)
-    started = (await anext(handle.fetch_history_events())).workflow_execution_started_event_attributes
-    fresh = json.loads(expanded(started.input.payloads[0]).data)
+    fresh = await _started_with(handle)
     state = {"agent": agent.name, "state": await handle.query("state")}
     genuine = {"fresh": fresh, "by name": {"agent": agent.name, "input": fresh["input"]}, "state": state}
+    genuine |= {"thread": as_thread(fresh), "state of a thread": await _state_of_a_thread(client)}
     await run.cancel()
     async with build_worker(client, live, blob_store(connection), WorkerSettings(queue)):
         yield client, queue, genuine

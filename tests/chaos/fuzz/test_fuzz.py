@@ -1,17 +1,21 @@
-"""Nothing wedges a run: whatever comes in at any entrance, it ends, waits and says for what, or is refused at the door.
+"""Nothing wedges a run or a thread: whatever comes in, it ends, waits and says for what, or is refused at the door.
 
 `PERDURE_SEED` repeats what is drawn; it is printed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 
-from tests.chaos.fuzz.entering import Fuzz
+from tests.chaos.fuzz.entering import KINDS
 from tests.chaos.fuzz.starting import served
+from tests.chaos.fuzz.talking import Talking
 
 ALL_VALUES = 5000
 
@@ -23,28 +27,50 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_few_hundred_values_wedge_no_run() -> None:
-    fuzz = await entered(int(os.environ.get("PERDURE_SEED") or 7), messages=70, starts=6, code=1, by_hand=1)
+    seed = int(os.environ.get("PERDURE_SEED") or 7)
+    async with entering(seed) as (fuzz, queue, genuine):
+        await fuzz.send_messages(70)
+        await fuzz.speak(70)
+        await fuzz.stop_runs(10)
+        await fuzz.start_runs(queue, genuine, 4)
+        await fuzz.enter_by_code(1, 1)
     assert sum(fuzz.entered.values()) >= 300
-    assert not fuzz.complaints, f"with PERDURE_SEED={fuzz.seed}:\n" + "\n".join(fuzz.complaints)
+    assert not fuzz.complaints, fuzz.said
+
+
+async def test_a_hundred_values_wedge_no_thread() -> None:
+    seed = int(os.environ.get("PERDURE_SEED") or 7)
+    async with entering(seed) as (fuzz, queue, genuine):
+        await fuzz.talk(25)
+        await fuzz.talk_with_agents(queue, genuine, 4)
+        await fuzz.call_in_python(1)
+        await fuzz.enter_threads_by_code(KINDS[seed % 5 :: 5], 1)
+    assert sum(fuzz.entered.values()) >= 100
+    assert not fuzz.complaints, fuzz.said
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(3600)
-async def test_thousands_of_values_wedge_no_run() -> None:
-    seed = int(os.environ.get("PERDURE_SEED") or random.randrange(1_000_000))
-    fuzz = await entered(seed, messages=500, starts=200, code=60, by_hand=None)
+async def test_thousands_of_values_wedge_no_run_and_no_thread() -> None:
+    async with entering(int(os.environ.get("PERDURE_SEED") or random.randrange(1_000_000))) as (fuzz, queue, genuine):
+        await fuzz.send_messages(500)
+        await fuzz.speak(500)
+        await fuzz.stop_runs(300)
+        await fuzz.talk(400)
+        await fuzz.talk_with_agents(queue, genuine, 200)
+        await fuzz.call_in_python(40)
+        await fuzz.start_runs(queue, genuine, 200)
+        await fuzz.enter_by_code(60)
+        await fuzz.enter_threads_by_code(KINDS, 15)
     assert sum(fuzz.entered.values()) >= ALL_VALUES
-    assert not fuzz.complaints, f"with PERDURE_SEED={fuzz.seed}:\n" + "\n".join(fuzz.complaints)
+    assert not fuzz.complaints, fuzz.said
 
 
-async def entered(seed: int, *, messages: int, starts: int, code: int, by_hand: int | None) -> Fuzz:
-    """Puts values in everywhere: so many messages of each kind, starts of each kind, and values by each way of code."""
+@contextlib.asynccontextmanager
+async def entering(seed: int) -> AsyncGenerator[tuple[Talking, str, dict[str, Any]]]:
+    """What puts values in, a worker's queue and right inputs; says afterwards how many there were."""
     async with served() as (client, queue, genuine):
-        fuzz = Fuzz(client, seed)
+        fuzz = Talking(client, seed)
         print(f"PERDURE_SEED={seed}")
-        await fuzz.send_messages(messages)
-        await fuzz.speak(messages)
-        await fuzz.start_runs(queue, genuine, starts)
-        await fuzz.enter_by_code(code, by_hand)
+        yield fuzz, queue, genuine
     print(f"{sum(fuzz.entered.values())} values: {fuzz.entered}")
-    return fuzz
