@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,16 @@ from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer
 
+from perdure import Runner
 from perdure.contracts.converter import data_converter
 from perdure.contracts.messages import StatusView
 from perdure.contracts.run import PageEntry
 from tests.chaos.ledger import Books
 from tests.chaos.people import insist
 from tests.chaos.plans import Plan, PlannedCall
+from tests.chaos.provider import outputs_sorted
 from tests.chaos.storm import Ended
+from tests.chaos.talks import SENDERS, Talk
 from workflows.agent_run import AgentRun
 
 NOT_DONE = "This call did not take effect"  # what the model is told where a person has found out
@@ -75,13 +78,17 @@ def _about_decision(call: PlannedCall, told: str | None) -> Iterator[str]:
         yield f"call {call.id} is told to be {told!r}, expected {expected!r}"
 
 
-def complaints_about_transcript(plan: Plan, entries: list[PageEntry]) -> Iterator[str]:
-    """The items are the plan's: each call once, each with its output, in order."""
-    expected: list[tuple[str, str | None]] = [("message", None)]
-    for calls in plan.turns:
-        expected += [(kind, call.model_id) for kind in ("function_call", "function_call_output") for call in calls]
-    expected.append(("message", None))
-    found = [(entry.item.get("type", "message"), entry.item.get("call_id")) for entry in entries]
+def complaints_about_transcript(plans: list[Plan], entries: list[PageEntry]) -> Iterator[str]:
+    """The items are the plans', one after the other: each call once, each with its output, in order."""
+    expected: list[tuple[str, str]] = []
+    for plan in plans:
+        expected.append(("message", ""))
+        for calls in plan.turns:
+            expected += [(kind, call.model_id) for kind in ("function_call", "function_call_output") for call in calls]
+        expected.append(("message", ""))
+    found = [(entry.item.get("type", "message"), entry.item.get("call_id", "")) for entry in entries]
+    if len(plans) > 1:  # a thread: what its messages said, as a session has it
+        expected, found = outputs_sorted(expected), outputs_sorted(found)
     if found != expected:
         yield f"the transcript has {found}, expected {expected}"
 
@@ -107,7 +114,6 @@ async def complaints_about(client: Client, ended: Ended, books: Books) -> list[s
             for pending in description.raw_description.pending_activities
         ]
         return [*found, f"run {ended.run_id}: failed with {ended.failure}, or waits for {waits_for}"]
-    history = await insist(handle.fetch_history)
     status: StatusView = await insist(lambda: handle.query("status", result_type=StatusView))
     entries = ended.outcome.tail.entries
     evidence = Evidence(
@@ -119,22 +125,57 @@ async def complaints_about(client: Client, ended: Ended, books: Books) -> list[s
     )
     if ended.outcome.final_output != ended.plan.final_output:
         found.append(f"the final output is {ended.outcome.final_output!r}")
-    found += complaints_about_history(history)
-    found += complaints_about_transcript(ended.plan, entries)
+    found += complaints_about_transcript([ended.plan], entries)
     found += complaints_about_effects(evidence, books)
-    replayed = await Replayer(workflows=[AgentRun], data_converter=data_converter).replay_workflow(
-        history, raise_on_replay_failure=False
-    )
-    if replayed.replay_failure is not None:
-        found.append(f"the history does not replay: {replayed.replay_failure}")
+    found += [text async for text in _about_histories(client, ended.run_id)]
     return [f"run {ended.run_id}: {text}" for text in found]
 
 
-def complaints_about_strangers(runs: list[Ended], books: Books) -> Iterator[str]:
+async def complaints_about_thread(client: Client, talk: Talk, books: Books) -> list[str]:
+    """All that is wrong with one thread: each message has one number and one answer, whoever sent it."""
+    thread = await insist(lambda: Runner.thread(talk.name))
+    status, entries = await insist(thread.status), await insist(thread.transcript)
+    execution = (await insist(client.get_workflow_handle(talk.run_id).describe)).raw_description.workflow_execution_info
+    found: list[str] = []
+    for place, errand in enumerate(talk.errands):
+        numbers, answers = (each[place : place + 1] for each in (talk.numbers, talk.answers))
+        if (numbers, answers) != ([[place + 1] * SENDERS], [[errand.final_output] * SENDERS]):
+            found.append(f"message {place + 1} has the numbers {numbers} and the answers {answers}")
+    if status.thread is None or status.thread.taken != len(talk.errands):
+        found.append(f"the thread tells of {status.thread}")
+    evidence = Evidence(
+        plan=talk.plan,
+        key=f"{talk.run_id}/{execution.first_run_id}",
+        outputs=_outputs(entries),
+        unknown=status.unknown_outcomes,
+        decided=status.decided,
+    )
+    found += complaints_about_transcript(talk.errands, entries)
+    found += complaints_about_effects(evidence, books)
+    found += [text async for text in _about_histories(client, talk.run_id)]
+    return [f"{talk.run_id}: {text}" for text in found]
+
+
+async def _about_histories(client: Client, run_id: str) -> AsyncIterator[str]:
+    """No workflow task failed in any history, and each replays."""
+    execution: str | None = None
+    while execution != "":
+        history = await insist(client.get_workflow_handle(run_id, run_id=execution).fetch_history)
+        execution = history.events[0].workflow_execution_started_event_attributes.continued_execution_run_id
+        for text in complaints_about_history(history):
+            yield text
+        replayed = await Replayer(workflows=[AgentRun], data_converter=data_converter).replay_workflow(
+            history, raise_on_replay_failure=False
+        )
+        if replayed.replay_failure is not None:
+            yield f"the history does not replay: {replayed.replay_failure}"
+
+
+def complaints_about_strangers(runs: list[Ended | Talk], books: Books) -> Iterator[str]:
     """Nothing took effect that no plan has."""
     planned = {(call.tool, key_of(call, run.run_id)) for run in runs for call in run.plan.calls}
     for tool, key in books.effects:
-        workflow_id, _, call_id = key.split("/") if tool != "settle" else (key, "", "")
+        workflow_id, _, call_id = key.rsplit("/", 2) if tool != "settle" else (key, "", "")
         if (tool, f"{workflow_id}/{call_id}" if call_id else key) not in planned:
             yield f"{tool} took effect for {key}, which nobody planned"
 

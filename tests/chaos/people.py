@@ -117,8 +117,8 @@ class People:
         """The key that the tool has its effect under."""
         if call.tool == "settle":
             return f"settle:{call.arguments['item']}"
-        execution = await insist(self._handle.describe)
-        return f"{self._handle.id}/{execution.run_id}/{call.id}"
+        execution = (await insist(self._handle.describe)).raw_description.workflow_execution_info
+        return f"{self._handle.id}/{execution.first_run_id}/{call.id}"
 
     async def _be_early(self) -> None:
         """Decides the wrong way about calls that the model has not made yet."""

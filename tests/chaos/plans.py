@@ -10,7 +10,10 @@ from typing import Any
 
 FREE_AMOUNT = 50  # a charge up to this needs no decision
 _TURNS = 7  # with calls; one more says the last word
-_TEXT = re.compile(r"errand (\d+) of seed (\d+)")
+_TURNS_OF_A_MESSAGE = 3  # likewise
+_MESSAGES = 2  # of a thread
+_FIRST_NUMBER_OF_THREADS = 1000  # of their errands; those of runs are below
+_TEXT = re.compile(r"errand (\d+) of seed (\d+)(?:, in (\d+) turns after (\d+))?")
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,17 @@ class PlannedCall:
 
 @dataclass(frozen=True)
 class Plan:
-    """One run: the calls of each turn; one more turn says the last word."""
+    """One run: the calls of each turn; one more turn says the last word. `begun`: a thread's turns before it."""
 
     seed: int
     number: int
     turns: list[list[PlannedCall]]
+    begun: int = 0
 
     @property
     def text(self) -> str:
-        return f"errand {self.number} of seed {self.seed}"
+        place = f", in {len(self.turns)} turns after {self.begun}" if len(self.turns) != _TURNS else ""
+        return f"errand {self.number} of seed {self.seed}{place}"
 
     @property
     def final_output(self) -> str:
@@ -68,13 +73,13 @@ class Plan:
         return [call for turn in self.turns for call in turn]
 
 
-def plan_of(seed: int, number: int) -> Plan:
+def plan_of(seed: int, number: int, count: int = _TURNS, begun: int = 0) -> Plan:
     """The plan of a run: 8 model calls; every run has charges and mails, most turns parallel calls.
 
     Two runs each settle the same thing: whichever comes first.
     """
     chance = random.Random(f"{seed}/plan/{number}")
-    turns = [[_tool(chance) for _ in range(chance.randint(1, 3))] for _ in range(_TURNS)]
+    turns = [[_tool(chance) for _ in range(chance.randint(1, 3))] for _ in range(count)]
     turns[0] += ["look_up"]
     turns[1] += ["charge", "mail"]
     turns[2] += ["settle"]
@@ -83,17 +88,30 @@ def plan_of(seed: int, number: int) -> Plan:
         number,
         [
             [_call(chance, number, f"{turn}.{position}", tool) for position, tool in enumerate(tools)]
-            for turn, tools in enumerate(turns, 1)
+            for turn, tools in enumerate(turns, begun + 1)
         ],
+        begun,
     )
 
 
+def plans_of_thread(seed: int, number: int) -> list[Plan]:
+    """What the messages of a thread are about, one after the other."""
+    first, turns = _FIRST_NUMBER_OF_THREADS + 10 * number, _TURNS_OF_A_MESSAGE
+    return [plan_of(seed, first + place, turns, place * (turns + 1)) for place in range(_MESSAGES)]
+
+
+def together(plans: list[Plan]) -> Plan:
+    """All that a thread is about, as one plan."""
+    return Plan(plans[0].seed, plans[0].number, [turn for plan in plans for turn in plan.turns])
+
+
 def plan_in(text: str) -> Plan:
-    """The plan that a run's first message names."""
+    """The plan that a message names."""
     found = _TEXT.search(text)
     if found is None:
         raise ValueError(f"{text[:100]!r} names no errand")
-    return plan_of(int(found[2]), int(found[1]))
+    number, seed, *rest = (int(each) for each in found.groups() if each is not None)
+    return plan_of(seed, number, *rest)
 
 
 def _tool(chance: random.Random) -> str:

@@ -21,6 +21,7 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.people import People, insist, started
 from tests.chaos.plans import Plan, plan_of
 from tests.chaos.processes import Workers, start_provider
+from tests.chaos.talks import Talk
 
 WORKERS = 3
 _AIMED = 2 / 3  # of the kills
@@ -36,6 +37,7 @@ class Weather:
         freezes: When a worker is frozen, in seconds from the start; `server_kills` likewise.
         calm_after: When killing stops, if runs are still under way then.
         patience: When runs that are still under way are stuck.
+        threads: How many conversations there are beside the runs.
     """
 
     seed: int
@@ -45,6 +47,7 @@ class Weather:
     server_kills: list[float]
     calm_after: float
     patience: float
+    threads: int = 0
 
 
 @dataclass
@@ -83,6 +86,7 @@ class Storm:
         self.queue = f"storm-{self.weather.seed}"
         self.ledger = Ledger(self.folder / "ledger.sqlite")
         self.killed: list[tuple[int, float]] = []
+        self.talks = [Talk.of(self.weather.seed, number, self.queue) for number in range(self.weather.threads)]
         self._began = time.monotonic()
 
     @contextlib.asynccontextmanager
@@ -111,6 +115,8 @@ class Storm:
         try:
             async with asyncio.TaskGroup() as group:
                 runs = [group.create_task(self._through(client, number)) for number in range(self.weather.runs)]
+                for talk in self.talks:
+                    group.create_task(self._talk_through(client, talk))
             self.damage.seconds = self._clock
         finally:
             monkey.cancel()
@@ -133,15 +139,36 @@ class Storm:
         ended = Ended(plan, f"{self.queue}-run-{number}")
         await asyncio.sleep(self.weather.starting_seconds * number / self.weather.runs)
         handle = await started(client, plan, ended.run_id, self.queue)
-        people = People(handle, plan, self.ledger)
-        attending = asyncio.create_task(people.attend())
         try:
-            async with asyncio.timeout(self.weather.patience - self._clock):
+            async with self._attended(People(handle, plan, self.ledger)):
                 ended.outcome = await insist(handle.result)
         except WorkflowFailureError as error:
             ended.failure = repr(error.cause)
         except TimeoutError:
             self.note(f"run {number} is stuck")
+        self.note(f"run {number} ended")
+        return ended
+
+    async def _talk_through(self, client: Client, talk: Talk) -> None:
+        """One thread from its first message to its end."""
+        first = await talk.begin()
+        handle = client.get_workflow_handle(talk.run_id, result_type=RunOutcome)
+        try:
+            async with self._attended(People(handle, talk.plan, self.ledger)):
+                await talk.go_on(first)
+        except TimeoutError:
+            self.note(f"{talk.run_id} is stuck")
+        else:
+            await talk.close()
+        self.note(f"{talk.run_id} ended")
+
+    @contextlib.asynccontextmanager
+    async def _attended(self, people: People) -> AsyncGenerator[None]:
+        """People decide meanwhile; raises `TimeoutError` where it takes longer than there is patience."""
+        attending = asyncio.create_task(people.attend())
+        try:
+            async with asyncio.timeout(self.weather.patience - self._clock):
+                yield
         finally:
             attending.cancel()
             await asyncio.wait([attending])
@@ -150,8 +177,6 @@ class Storm:
         self.damage.signals += people.signals
         self.damage.outcomes_told += people.outcomes_told
         self.damage.failed_queries += people.failed_queries
-        self.note(f"run {number} ended")
-        return ended
 
     async def _rage(self, workers: Workers) -> None:
         chance = random.Random(f"{self.weather.seed}/monkey")

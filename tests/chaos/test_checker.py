@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 
 from perdure.contracts.run import PageEntry
+from tests.activities.loopback import text_item
 from tests.chaos.checker import NOT_DONE, Evidence, complaints_about_effects, complaints_about_transcript, key_of
 from tests.chaos.ledger import Books
-from tests.chaos.plans import Plan, PlannedCall, plan_of
+from tests.chaos.plans import Plan, PlannedCall, plan_of, plans_of_thread
 from tests.chaos.provider import BrokenConversation, answer
 
 APPROVED = PlannedCall("1.0", "charge", {"item": "a", "amount": 90}, approve=True)
@@ -71,8 +73,7 @@ def test_each_broken_promise_is_a_complaint(evidence: Evidence, effects: dict[st
     assert len(list(complaints_about_effects(evidence, books(effects)))) >= 1
 
 
-def conversation() -> list[dict[str, Any]]:
-    plan = plan_of(1, 1)
+def conversation(plan: Plan) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = [{"role": "user", "content": plan.text}]
     for turn in plan.turns:
         items += [call.item for call in turn]
@@ -81,7 +82,7 @@ def conversation() -> list[dict[str, Any]]:
 
 
 def test_the_provider_refuses_a_conversation_that_lacks_repeats_or_swaps_an_item() -> None:
-    items = conversation()
+    items = conversation(plan_of(1, 1))
     assert answer(items)[1][0]["type"] == "message"
     for broken in (items[:2] + items[3:], [*items[:3], *items[2:]], [items[0], items[2], items[1], *items[3:]]):
         with pytest.raises(BrokenConversation):
@@ -92,6 +93,22 @@ def test_a_call_without_output_in_the_transcript_is_a_complaint() -> None:
     items: list[dict[str, Any]] = [{"role": "user"}, *(call.item for call in PLAN.calls)]
     items += [{"type": "function_call_output", "call_id": call.model_id} for call in PLAN.calls] + [{"type": "message"}]
     entries = [PageEntry(item=item, kind="answer", agent="Clerk", turn=1) for item in items]
-    assert list(complaints_about_transcript(PLAN, entries)) == []
+    assert list(complaints_about_transcript([PLAN], entries)) == []
     for place in range(len(entries)):
-        assert len(list(complaints_about_transcript(PLAN, entries[:place] + entries[place + 1 :]))) == 1
+        assert len(list(complaints_about_transcript([PLAN], entries[:place] + entries[place + 1 :]))) == 1
+
+
+def test_the_provider_refuses_a_thread_that_lacks_or_repeats_an_item_or_a_message() -> None:
+    items: list[dict[str, Any]] = []
+    for plan in plans_of_thread(1, 1):
+        items += [*conversation(plan), text_item(plan.final_output)]
+        assert answer(items[:-1])[1] == [text_item(plan.final_output)]
+    items.pop()
+    said = [place for place, item in enumerate(items) if item.get("role") == "user"]
+    for place in range(len(items)):
+        for broken in (items[:place] + items[place + 1 :], [*items[: place + 1], *items[place:]]):
+            with pytest.raises(BrokenConversation):
+                answer(broken)
+    for first, second in itertools.pairwise([*said, len(items)]):
+        with pytest.raises(BrokenConversation):
+            answer([*items[:second], *items[first:]])

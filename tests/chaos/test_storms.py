@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 
 from perdure.server import stop_server
-from tests.chaos.checker import complaints_about, complaints_about_strangers
+from tests.chaos.checker import complaints_about, complaints_about_strangers, complaints_about_thread
 from tests.chaos.ledger import Books
 from tests.chaos.storm import Ended, Storm, Weather
 
 _CHAOS_SEED = "PERDURE_CHAOS_SEED"
 _CHAOS_MINUTES = "PERDURE_CHAOS_MINUTES"
 RUNS = 100
+THREADS = 5
 TOOLS = ("look_up", "charge", "mail", "settle")
 
 
@@ -35,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 async def test_a_few_runs_go_through_a_short_storm(folder: Path) -> None:
     seed = int(os.environ.get(_CHAOS_SEED) or "11")
-    weather = Weather(seed, 4, 3.0, freezes=[1.0], server_kills=[4.0], calm_after=8.0, patience=60.0)
+    weather = Weather(seed, 4, 3.0, freezes=[1.0], server_kills=[4.0], calm_after=8.0, patience=90.0, threads=1)
     await check(Storm(weather, folder))
 
 
@@ -47,6 +48,7 @@ async def test_many_runs_go_through_a_long_storm(folder: Path) -> None:
     weather = Weather(
         seed, RUNS, 0.75 * seconds, freezes=[seconds * part for part in (0.1, 0.3, 0.6)],
         server_kills=[seconds * part for part in (0.2, 0.7)], calm_after=1.5 * seconds, patience=2 * seconds + 180.0,
+        threads=THREADS,
     )  # fmt: skip
     await check(Storm(weather, folder))
 
@@ -56,9 +58,11 @@ async def check(storm: Storm) -> None:
     async with storm.raging() as (client, ended):
         books = storm.ledger.books()
         print("storm:", json.dumps(summary(storm, ended, books)))
-        complaints = list(complaints_about_strangers(ended, books))
+        complaints = list(complaints_about_strangers([*ended, *storm.talks], books))
         for run in ended:
             complaints += await complaints_about(client, run, books)
+        for talk in storm.talks:
+            complaints += await complaints_about_thread(client, talk, books)
     assert complaints == [], f"repeat with {_CHAOS_SEED}={storm.weather.seed}"
     damage, weather = storm.damage, storm.weather
     assert (damage.freezes, damage.server_kills) == (len(weather.freezes), len(weather.server_kills))
@@ -71,6 +75,8 @@ def summary(storm: Storm, ended: list[Ended], books: Books) -> dict[str, float]:
     return {
         "seed": storm.weather.seed,
         "runs": len(ended),
+        "threads": len(storm.talks),
+        "messages_answered": sum(len(answers) for talk in storm.talks for answers in talk.answers),
         "closed": sum(run.outcome is not None or run.failure is not None for run in ended),
         **{name: round(value, 1) for name, value in vars(storm.damage).items()},
         "model_requests": len(requests),

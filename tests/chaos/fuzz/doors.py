@@ -81,7 +81,7 @@ class Doors:
             service = self._client.workflow_service  # tried again, as the server may abort an update
             answer = await service.update_workflow_execution(request, retry=True, timeout=_ANSWER_TIMEOUT)
         except RPCError as error:
-            self._refuse(error)
+            self._refuse(error, RPCStatusCode.NOT_FOUND)  # the run goes on in a new history, or has ended
         else:
             assert answer.outcome.WhichOneof("value") is not None, f"the update {name!r} got no answer"
 
