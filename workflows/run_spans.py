@@ -89,7 +89,7 @@ class RunSpans:
 
     def run(self, agent: Agent, state: LoopState, error: str, ended_ns: int) -> RunSpan:
         """The span of the run itself, once it has ended; `error` is what it ended in, if in one."""
-        usage, settings = state.usage, self._settings
+        usage, settings = state.paid, self._settings
         attributes: dict[str, Any] = {
             "gen_ai.workflow.name": settings.workflow_name,
             "gen_ai.usage.input_tokens": usage.input_tokens,
@@ -98,6 +98,8 @@ class RunSpans:
             "gen_ai.usage.reasoning.output_tokens": usage.output_tokens_details.reasoning_tokens,
             "perdure.run.id": self._info.workflow_id,
             "perdure.requests": usage.requests,
+            "perdure.cost.usd": usage.priced_usd if usage.priced_requests else usage.cost_usd,
+            "perdure.cost.unpriced": usage.unpriced_requests or None,
             "perdure.trace.id": settings.trace_id,
         }
         for name, value in (settings.trace_metadata or {}).items():

@@ -6,6 +6,7 @@ What is in flight is not part of it: what was begun and not ended is begun again
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -55,6 +56,22 @@ def _leave_out(frozen: dict[str, Any], state: LoopState) -> None:
         for name in ("stopping", "cuts", "begun"):
             if not frame[name]:
                 del frame[name]
+    if frozen["inherited"] is None:
+        del frozen["inherited"]
+    for usage in _usages(frozen):
+        if not usage["priced_requests"]:
+            del usage["priced_requests"], usage["priced_usd"]
+
+
+def _usages(frozen: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What was used, wherever a frozen state says it."""
+    thread, frames = frozen["thread"], _frames(frozen["root"])
+    yield from filter(None, [frozen["usage"], frozen.get("inherited"), thread and thread["used"]])
+    threads: list[dict[str, Any]] = [] if thread is None else [thread]
+    for each in (*frames, *threads):
+        yield from (answer["usage"] for answer in each["responses"])
+        yield from (ended["usage"] for ended in each.get("ended", ()))
+    yield from (frame["held"]["usage"] for frame in frames if frame["held"] is not None)
 
 
 def _plain(frame: dict[str, Any], *transcripts: dict[str, Any] | None) -> None:

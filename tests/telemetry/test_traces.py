@@ -115,6 +115,7 @@ async def test_spans_tell_who_did_what_with_which_tokens(collector: Collector) -
         "gen_ai.usage.output_tokens": 30,
         "gen_ai.usage.cache_read.input_tokens": 0,
         "gen_ai.usage.reasoning.output_tokens": 0,
+        "perdure.cost.unpriced": 6,
         "perdure.metadata.shop": 7,
         "perdure.metadata.tags": '["a"]',
         "perdure.requests": 6,
