@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from perdure.loop.records import Decision, Failure
 from perdure.loop.state import Call, Frame, LoopState
+from perdure.usage import Usage
 
 NANOSECONDS = 1_000_000_000
 
@@ -46,6 +47,11 @@ class Agent:
     def turns(self) -> int:
         """How many turns it has had."""
         return 0 if self.frame is None else self.frame.turn
+
+    @property
+    def used(self) -> Usage:
+        """What the models of an agent as a tool have used."""
+        return Usage() if self.frame is None else self.frame.used
 
     @property
     def failure(self) -> Failure | None:

@@ -12,6 +12,7 @@ from perdure.loop.records import Decision, Failure
 from perdure.loop.state import LoopState
 from perdure.telemetry.links import Link, link_of, span_id_of, trace_id_of
 from perdure.telemetry.pipeline import RunSpan
+from perdure.usage import Usage
 
 from .changes import NANOSECONDS, Agent, AgentEnded, Change, Decided, HandedOff
 
@@ -89,17 +90,11 @@ class RunSpans:
 
     def run(self, agent: Agent, state: LoopState, error: str, ended_ns: int) -> RunSpan:
         """The span of the run itself, once it has ended; `error` is what it ended in, if in one."""
-        usage, settings = state.paid, self._settings
+        settings = self._settings
         attributes: dict[str, Any] = {
+            **_usage(state.paid),
             "gen_ai.workflow.name": settings.workflow_name,
-            "gen_ai.usage.input_tokens": usage.input_tokens,
-            "gen_ai.usage.output_tokens": usage.output_tokens,
-            "gen_ai.usage.cache_read.input_tokens": usage.input_tokens_details.cached_tokens,
-            "gen_ai.usage.reasoning.output_tokens": usage.output_tokens_details.reasoning_tokens,
             "perdure.run.id": self._info.workflow_id,
-            "perdure.requests": usage.requests,
-            "perdure.cost.usd": usage.priced_usd if usage.priced_requests else usage.cost_usd,
-            "perdure.cost.unpriced": usage.unpriced_requests or None,
             "perdure.trace.id": settings.trace_id,
         }
         for name, value in (settings.trace_metadata or {}).items():
@@ -121,7 +116,7 @@ class RunSpans:
         }
         name, outer = f"execute_tool {agent.tool}", self.agent(agent.outer)
         return [
-            self._invoked(state, agent, parent=call, times=times, more={}, failure=failure),
+            self._invoked(state, agent, parent=call, times=times, more=_usage(agent.used), failure=failure),
             self._span(state, name, own=call, parent=outer, times=times, attributes=attributes, failure=failure),
         ]
 
@@ -194,6 +189,18 @@ class RunSpans:
         root = state.root
         session = None if root.session is None else root.session.definition.session_id
         return self._settings.group_id or session or (None if root.kept is None else root.kept.conversation_id)
+
+
+def _usage(used: Usage) -> dict[str, Any]:
+    return {
+        "gen_ai.usage.input_tokens": used.input_tokens,
+        "gen_ai.usage.output_tokens": used.output_tokens,
+        "gen_ai.usage.cache_read.input_tokens": used.input_tokens_details.cached_tokens,
+        "gen_ai.usage.reasoning.output_tokens": used.output_tokens_details.reasoning_tokens,
+        "perdure.requests": used.requests,
+        "perdure.cost.usd": used.priced_usd if used.priced_requests else used.cost_usd,
+        "perdure.cost.unpriced": used.unpriced_requests or None,
+    }
 
 
 def word_for(decision: Decision | None) -> str:

@@ -124,7 +124,7 @@ class Frame:
         pending: What was sent to the run and waits for the next model request; `admission`: that of it which is judged.
         settled_items: Items of turns that were completed; `settled_turns` are those turns.
         epochs: How many transcripts there were. `cuts`: How often the model was stopped in the turn that is next.
-        begun: How many turns there were before a thread's message.
+        begun: How many turns there were before a thread's message. `used`: For an agent as a tool: by its own models.
         stopping: Whether it is to end with the open turn.
         failure: Why it ends, if it does in a failure.
     """
@@ -162,6 +162,7 @@ class Frame:
     epochs: int = 1
     cuts: int = 0
     begun: int = 0
+    used: Usage = field(default_factory=Usage)
     stopping: bool = False
     failure: Failure | None = None
 
@@ -243,6 +244,12 @@ class LoopState:
         total.add(self.thread.used)
         total.add(paid)
         return total
+
+    def pay(self, frame: Frame, usage: Usage) -> None:
+        """Counts what an agent's model has used, whatever its answer is worth."""
+        self.usage.add(usage)
+        if frame.path:
+            frame.used.add(usage)
 
     def definition(self, frame: Frame) -> AgentDefinition:
         """The definition of a frame's active agent."""

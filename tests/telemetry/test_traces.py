@@ -24,6 +24,7 @@ from perdure import (
     input_guardrail,
 )
 from perdure.client.host import Host
+from perdure.prices import Price, set_prices
 from perdure.telemetry import add_span_processor, pipeline
 from perdure.testing import ScriptedModel, tool_call
 from tests.agents import add, refund, refund_call, scripted
@@ -124,6 +125,7 @@ async def test_spans_tell_who_did_what_with_which_tokens(collector: Collector) -
     }
     (inner,) = collector.named("invoke_agent Inner")
     assert inner.attributes["perdure.turns"] == 2
+    assert (inner.attributes["perdure.requests"], inner.attributes["gen_ai.usage.input_tokens"]) == (2, 20)
     chat = min(collector.named("chat ScriptedModel"), key=lambda span: span.began_ns)
     assert chat.attributes["gen_ai.usage.input_tokens"] == 10
     assert chat.attributes["gen_ai.response.finish_reasons"] == ["tool_calls"]
@@ -136,6 +138,20 @@ async def test_spans_tell_who_did_what_with_which_tokens(collector: Collector) -
     waited = (approval.ended_ns - approval.began_ns) / 1e9
     assert approval.attributes["perdure.approval.waited_seconds"] == pytest.approx(waited)
     assert {span.attributes["gen_ai.conversation.id"] for span in collector.spans} == {"chat-1"}
+
+
+async def test_spans_tell_what_answers_agents_and_runs_cost(collector: Collector) -> None:
+    set_prices({"ScriptedModel": Price(input=500, output=1000)})
+    try:
+        await of_team(history_events=20)
+    finally:
+        set_prices(None)
+    costs = {
+        name: [each.attributes["perdure.cost.usd"] for each in collector.named(name)]
+        for name in ("invoke_agent Triage", "invoke_agent Inner", "chat ScriptedModel")
+    }
+    assert costs == {"invoke_agent Triage": [0.06], "invoke_agent Inner": [0.02], "chat ScriptedModel": [0.01] * 6}
+    assert not any("perdure.cost.unpriced" in each.attributes for each in collector.spans)
 
 
 async def test_a_run_that_is_started_in_a_trace_is_part_of_it(collector: Collector) -> None:

@@ -128,6 +128,8 @@ async def paid(queue: str) -> None:
 
 async def test_metrics_can_be_scraped(tmp_path: Path, queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
     port = scrape_port(monkeypatch)
+    (tmp_path / "prices.json").write_text('{"Scripted*": {"input": 500, "output": 1000}}')
+    monkeypatch.setenv("PERDURE_PRICES", str(tmp_path / "prices.json"))
     async with worker(tmp_path, "payer_agents", AGENTS, queue):
         await paid(queue)
         lines = await asyncio.to_thread(scraped, port)
@@ -142,6 +144,8 @@ async def test_metrics_can_be_scraped(tmp_path: Path, queue: str, monkeypatch: p
     assert value("perdure_turns", 'agent="Payer"') == 2
     assert value("perdure_turns", 'agent="Clerk"') == 2
     assert value("perdure_tokens", 'agent="Clerk"', 'model="ScriptedModel"', 'kind="input"') == 20
+    assert value("perdure_cost_usd_sum", 'agent="Clerk"', 'model="ScriptedModel"') == pytest.approx(0.02)
+    assert value("perdure_cost_usd_count", 'agent="Payer"', 'model="ScriptedModel"') == 2
     assert value("perdure_tool_calls", 'tool="pay"', 'outcome="ok"') == 1
     assert value("perdure_approvals_asked", 'tool="pay"') == 1
     assert value("perdure_approvals_decided", 'tool="pay"', 'decision="approved"') == 1
@@ -150,7 +154,13 @@ async def test_metrics_can_be_scraped(tmp_path: Path, queue: str, monkeypatch: p
 
 
 async def test_metrics_go_to_a_collector(tmp_path: Path, queue: str, collector: Collector) -> None:
-    wanted = {"perdure_runs", "perdure_turns", "perdure_tool_duration", "temporal_num_pollers"}
+    wanted = {
+        "perdure_runs",
+        "perdure_turns",
+        "perdure_unpriced_answers",
+        "perdure_tool_duration",
+        "temporal_num_pollers",
+    }
     async with worker(tmp_path, "payer_agents", AGENTS, queue):
         await paid(queue)
         await asyncio.to_thread(collector.wait_until, lambda: wanted <= set(collector.metrics))
