@@ -11,13 +11,11 @@ from perdure.contracts.run import RunSettings
 from perdure.contracts.threads import THREAD_PREFIX
 from perdure.loop.records import Decision, Failure
 from perdure.loop.state import LoopState
-from perdure.telemetry.links import Link, link_of, span_id_of, trace_id_of
+from perdure.telemetry.links import PARENT, Link, link_of, span_id_of, trace_id_of
 from perdure.telemetry.pipeline import RunSpan
 from perdure.usage import Usage
 
 from .changes import NANOSECONDS, Agent, AgentEnded, Change, Decided, HandedOff
-
-PARENT = "perdure_parent"  # in the header of a run that goes on in a new history: whose span its own is part of
 
 
 class RunSpans:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from temporalio.api.common.v1 import Payload
@@ -21,6 +23,18 @@ from perdure.contracts.run import RunInput
 from perdure.contracts.threads import ThreadMessage
 from perdure.telemetry.environment import is_disabled
 from perdure.telemetry.links import HEADER, Link, written
+
+_earlier: ContextVar[Link | None] = ContextVar("perdure_earlier_run", default=None)
+
+
+@contextlib.contextmanager
+def going_on_from(earlier: Link | None) -> Generator[None]:
+    """Has a run that is started in this block become part of an earlier run's trace, if nothing names another."""
+    token = _earlier.set(earlier)
+    try:
+        yield
+    finally:
+        _earlier.reset(token)
 
 
 class CallersTrace(Interceptor):
@@ -51,7 +65,10 @@ class _Telling(OutboundInterceptor):
 def _caller(given: Sequence[Any], kind: type[RunInput | ThreadMessage]) -> dict[str, Payload]:
     """The header of what begins a run, where it is sent within a span."""
     begins = given[0] if given and isinstance(given[0], kind) else None
-    if begins is None or begins.settings.tracing_disabled or (link := current_link()) is None:
+    if begins is None or begins.settings.tracing_disabled:
+        return {}
+    link = current_link() or (_earlier.get() if begins.settings.trace_id is None else None)
+    if link is None:
         return {}
     return {HEADER: written({"traceparent": link.traceparent})}
 

@@ -194,6 +194,36 @@ async def test_a_trace_id_of_the_settings_is_the_trace_s(collector: Collector) -
     assert second.attributes["perdure.trace.id"] == "order 7"
 
 
+async def test_a_run_that_goes_on_from_another_s_state_is_part_of_its_trace(collector: Collector) -> None:
+    agent, tracer = scripted("one", "two", "three", "four", "five"), TracerProvider().get_tracer("a program")
+    with tracer.start_as_current_span("request") as request:
+        run = await Runner.start(agent, "hi")
+    first = await run.result()
+    second = await Runner.run(agent, first.to_state())
+    third = await (await run.fork(at=1)).result()
+    with tracer.start_as_current_span("later") as later:
+        fourth = await Runner.run(agent, second.to_state())
+    fifth = await Runner.run(agent, second.to_state(), run_config=RunConfig(trace_id="order 7"))
+    pipeline.close()
+    runs = {each.attributes["perdure.run.id"]: each for each in collector.named("invoke_agent Scripted")}
+    told = [runs[each.run_id] for each in (first, second, third, fourth, fifth)]
+    caller, other = (f"{each.get_span_context().span_id:016x}" for each in (request, later))
+    assert [each.parent_id for each in told] == [caller, told[0].span_id, told[0].span_id, other, ""]
+    assert {each.trace_id for each in told[:3]} == {f"{request.get_span_context().trace_id:032x}"}
+    assert told[4].attributes["perdure.trace.id"] == "order 7"
+    assert [each.attributes["perdure.requests"] for each in told] == [1] * 5  # each its own
+
+
+async def test_what_goes_on_from_a_run_in_many_histories_is_part_of_its_trace(collector: Collector) -> None:
+    agent = scripted(*[tool_call("add", {"a": 1, "b": 1})] * 3, "done", "more")
+    result = await Runner.run(agent, "hi", run_config=RunConfig(history_events=20))
+    assert await executions(result.run_id) > 1
+    await Runner.run(agent, result.to_state())
+    pipeline.close()
+    first, more = collector.named("invoke_agent Scripted")
+    assert (more.trace_id, more.parent_id) == (first.trace_id, first.span_id)
+
+
 async def history_of(run_id: str) -> str:
     host = Host.current()
 
