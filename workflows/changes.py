@@ -25,7 +25,7 @@ class Agent:
 
     Attributes:
         path: The call that it answers, ours; empty for the run. `tool` and `call_id` are the call's, the model's own.
-        outer: The path of who called it.
+        outer: The path of who called it; `caller` is that agent's name.
         name: Who began; `active` is the key of who has the conversation now.
         handing_over_ns: Since when it is being handed over; 0 if it is not.
         frame: What the loop has of it, also once the call that it answers is closed.
@@ -39,6 +39,7 @@ class Agent:
     active: str
     began_ns: int
     outer: str = ""
+    caller: str = ""
     tool: str = ""
     call_id: str = ""
     frame: Frame | None = None
@@ -247,6 +248,7 @@ class Changes:
         call = None if above is None else above.call(frame.path)
         if above is not None and call is not None:
             met.outer, met.tool, met.call_id = above.path, call.name, call.model_call_id
+            met.caller = name_of(state, above.agent)
             if call.tool is not None and call.tool.agent is not None:
                 met.name = name_of(state, call.tool.agent.agent)
         return met

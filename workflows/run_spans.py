@@ -102,7 +102,6 @@ class RunSpans:
         attributes: dict[str, Any] = {
             **_usage(used),
             "gen_ai.workflow.name": settings.workflow_name,
-            "perdure.run.id": self._info.workflow_id,
             "perdure.trace.id": settings.trace_id,
             "perdure.message.id": agent.message_id or None,
             "perdure.message.number": agent.message or None,
@@ -118,6 +117,7 @@ class RunSpans:
         times, call, failure = (agent.began_ns, ended_ns), self._link("tool", agent.path), agent.failure
         attributes = {
             "gen_ai.operation.name": "execute_tool",
+            "gen_ai.agent.name": agent.caller,
             "gen_ai.tool.name": agent.tool,
             "gen_ai.tool.type": "function",
             "gen_ai.tool.call.id": agent.call_id,
@@ -186,7 +186,10 @@ class RunSpans:
         attributes: dict[str, Any],
         failure: Failure | None = None,
     ) -> RunSpan:
-        said = attributes | {"gen_ai.conversation.id": self._conversation(state)}
+        said = attributes | {
+            "gen_ai.conversation.id": self._conversation(state),
+            "perdure.run.id": self._info.workflow_id,
+        }
         told = {key: value for key, value in said.items() if value is not None}
         error, message = ("", "") if failure is None else (failure.type, failure.message)
         if not self._settings.trace_include_sensitive_data:

@@ -138,6 +138,9 @@ async def test_spans_tell_who_did_what_with_which_tokens(collector: Collector) -
     waited = (approval.ended_ns - approval.began_ns) / 1e9
     assert approval.attributes["perdure.approval.waited_seconds"] == pytest.approx(waited)
     assert {span.attributes["gen_ai.conversation.id"] for span in collector.spans} == {"chat-1"}
+    assert {span.attributes["perdure.run.id"] for span in collector.spans} == {run_id}
+    by = {span.name: span.attributes["gen_ai.agent.name"] for span in collector.spans}
+    assert (by["execute_tool ask"], by["execute_tool add"], by["handoff Billing"]) == ("Triage", "Inner", "Triage")
 
 
 async def test_spans_tell_what_answers_agents_and_runs_cost(collector: Collector) -> None:
