@@ -34,6 +34,7 @@ from .fixed_parts import fixed_handoffs, fixed_output_schema, fixed_tools
 from .model_answers import accept
 from .model_inputs import Prepared, prepare
 from .nested_streams import NestedStream
+from .pricing import priced
 from .providers.dispatch import LiveParts, Providers
 from .providers.failures import HollowAnswer, classify
 from .providers.retries import FailedCall, RetryVerdict, judge_retry
@@ -88,7 +89,7 @@ class CallModel:
                     raise
                 told_steps.stopped()
                 items = store_items(spoken.stop(), self._around.blobs, _ANSWER_BYTES)
-                return CallModelOutput(items=items, usage=Tokens())
+                return CallModelOutput(items=items, usage=Tokens(requests=1))  # of which the provider tells no tokens
 
     async def _nested_stream(self, call: CallModelInput) -> NestedStream | None:
         """What tells the `on_stream` of the tool that the agent runs as, if somebody is to be told."""
@@ -151,6 +152,7 @@ class CallModel:
             if verdict.again and is_blind:
                 note_unsent(progress)
             raise _Judged(error, verdict) from None
+        answer = await priced(answer, told_steps.name_of(request, model))
         return answer if definition.retry is None else _with_failed_attempts(answer, activity.info().attempt - 1)
 
     async def _judge(
@@ -239,8 +241,12 @@ def _live_parts(prepared: Prepared, definition: AgentDefinition, call: CallModel
 
 
 def _with_failed_attempts(answer: ModelAnswer, failed: int) -> ModelAnswer:
-    """The answer with the usage of the attempts before it, which the user's retry settings asked for."""
+    """The answer with the usage of the attempts before it, which the user's retry settings asked for.
+
+    They cost nothing, as no provider bills an error.
+    """
     nothing = [RequestUsage(0, 0, 0) for _ in range(failed)]
-    usage = Usage(requests=failed, request_usage_entries=nothing)
+    free = failed if answer.usage.priced_requests else 0
+    usage = Usage(requests=failed, request_usage_entries=nothing, priced_requests=free)
     usage.add(answer.usage)
     return replace(answer, usage=usage)

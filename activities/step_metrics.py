@@ -28,10 +28,15 @@ def ended(activity_type: str, labels: Mapping[str, str], error: str, seconds: fl
 
 
 def used(labels: Mapping[str, str], usage: Usage) -> None:
-    """An answer has used tokens."""
+    """An answer has used tokens, and cost money."""
     if not activity.in_activity():
         return
-    counter = activity.metric_meter().create_counter("perdure_tokens", "tokens of answers")
+    meter = activity.metric_meter()
+    if usage.cost_usd is None:
+        meter.create_counter("perdure_unpriced_answers", "answers of unknown cost").add(1, labels)
+    else:  # temporalio counts whole numbers; a histogram's sum is one of dollars
+        meter.create_histogram_float("perdure_cost_usd", "what answers cost", "usd").record(usage.cost_usd, labels)
+    counter = meter.create_counter("perdure_tokens", "tokens of answers")
     counts = {
         "input": usage.input_tokens,
         "output": usage.output_tokens,

@@ -20,7 +20,7 @@ _SHOWN_CHARACTERS = 64 * 1024  # of one content, as a collector takes 4 MiB toge
 @harmless
 def asked(request: ModelRequest, model: Model) -> None:
     """A model is asked."""
-    span, name = step_span(), request.model or type(model).__name__
+    span, name = step_span(), name_of(request, model)
     span.labels["model"] = name
     span.rename(f"chat {name}")
     settings = request.settings
@@ -40,6 +40,11 @@ def asked(request: ModelRequest, model: Model) -> None:
         span.tell(
             {"gen_ai.system_instructions": _shown(_parts(request.instructions)) if request.instructions else None}
         )
+
+
+def name_of(request: ModelRequest, model: Model) -> str:
+    """What a model is called, where people look: by its name, or by its class."""
+    return request.model or type(model).__name__
 
 
 def stopped() -> None:
@@ -75,6 +80,7 @@ def answered(answer: ModelAnswer) -> None:
             "gen_ai.usage.output_tokens": usage.output_tokens,
             "gen_ai.usage.cache_read.input_tokens": usage.input_tokens_details.cached_tokens,
             "gen_ai.usage.reasoning.output_tokens": usage.output_tokens_details.reasoning_tokens,
+            "perdure.cost.usd": usage.cost_usd,
         }
     )
     if span.content:

@@ -8,26 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from perdure.loop.conversing import Ended, Thread
 from perdure.loop.records import Decision, Failure
 from perdure.loop.state import Call, Frame, LoopState
+from perdure.usage import Usage
 
 NANOSECONDS = 1_000_000_000
+MESSAGES = "#"
 
 
 @dataclass(slots=True)
 class Agent:
-    """An agent at work: the run itself, or an agent as a tool.
+    """An agent at work: the run itself or a thread's message, or an agent as a tool.
 
     Attributes:
         path: The call that it answers, ours; empty for the run. `tool` and `call_id` are the call's, the model's own.
-        outer: The path of who called it.
+        outer: The path of who called it; `caller` is that agent's name.
         name: Who began; `active` is the key of who has the conversation now.
         handing_over_ns: Since when it is being handed over; 0 if it is not.
         frame: What the loop has of it, also once the call that it answers is closed.
         counted: How many of its turns were told.
         is_over: Whether its end has been seen, while the call that it answers is still open.
+        message: Of a thread's message: its number; its own id is `message_id`.
     """
 
     path: str
@@ -35,17 +39,25 @@ class Agent:
     active: str
     began_ns: int
     outer: str = ""
+    caller: str = ""
     tool: str = ""
     call_id: str = ""
     frame: Frame | None = None
     counted: int = 0
     handing_over_ns: int = 0
     is_over: bool = False
+    message: int = 0
+    message_id: str = ""
 
     @property
     def turns(self) -> int:
         """How many turns it has had."""
-        return 0 if self.frame is None else self.frame.turn
+        return 0 if self.frame is None else self.frame.turn - self.frame.begun
+
+    @property
+    def used(self) -> Usage:
+        """What the models of an agent as a tool have used."""
+        return Usage() if self.frame is None else self.frame.used
 
     @property
     def failure(self) -> Failure | None:
@@ -109,7 +121,25 @@ class AgentEnded:
     ended_ns: int
 
 
-Change: TypeAlias = TurnsBegan | HandedOff | Asked | Decided | AgentEnded
+@dataclass(slots=True, frozen=True)
+class MessageBegan:
+    """A message of a thread has its turn, under these settings."""
+
+    agent: Agent
+    settings: dict[str, Any]
+    is_known: bool = False  # to an earlier execution
+
+
+@dataclass(slots=True, frozen=True)
+class MessageEnded:
+    """Its run has ended."""
+
+    agent: Agent
+    ended: Ended
+    ended_ns: int
+
+
+Change: TypeAlias = TurnsBegan | HandedOff | Asked | Decided | AgentEnded | MessageBegan | MessageEnded
 
 
 @dataclass(slots=True)
@@ -119,18 +149,23 @@ class Changes:
     Attributes:
         goes_on: Whether earlier executions of the run have told what they saw.
         began: When the run, and agents as tools that earlier executions began, did so, by path.
+        messages: Of a thread: how many of its messages have ended.
     """
 
     goes_on: bool = False
     began: dict[str, int] = field(default_factory=dict[str, int])
     agents: dict[str, Agent] = field(default_factory=dict[str, Agent])
     waiting: dict[str, Waiting] = field(default_factory=dict[str, Waiting])
+    messages: int = 0
     _is_first: bool = True
 
     def look(self, state: LoopState, now_ns: int) -> list[Change]:
         """What has happened since the last look, in the order in which it is told."""
-        frames = state.frames()
         changes: list[Change] = list(self._turns(state))  # before it is seen to whom they have handed over
+        frames = state.frames()
+        if state.thread is not None:
+            changes += self._messages(state, state.thread, now_ns)
+            frames = frames if state.thread.current is not None else []
         for frame in frames:
             changes += self._of_frame(state, frame, now_ns)
         changes += self._decisions(state, frames, now_ns)
@@ -145,9 +180,9 @@ class Changes:
         self._is_first = False
         return changes
 
-    def end(self, now_ns: int) -> list[Change]:
-        """What ends because the run has."""
-        left: list[Change] = [Decided(call, None, now_ns) for call in self.waiting.values()]
+    def end(self, state: LoopState, now_ns: int) -> list[Change]:
+        """What ends because the run has, or a thread's message."""
+        left: list[Change] = [_decided(state, call, now_ns) for call in self.waiting.values()]
         self.waiting = {}
         for agent in reversed(list(self.agents.values())):
             if agent.path and not agent.is_over:
@@ -155,8 +190,29 @@ class Changes:
         return left
 
     def carried(self) -> dict[str, int]:
-        """What the run's next execution is told as `began`."""
-        return {path: agent.began_ns for path, agent in self.agents.items() if not agent.is_over}
+        """What the run's next execution is told as `began`, and as `messages` under a name that no path has."""
+        began = {path: agent.began_ns for path, agent in self.agents.items() if not agent.is_over}
+        return began | ({MESSAGES: self.messages} if self.messages else {})
+
+    def _messages(self, state: LoopState, thread: Thread, now_ns: int) -> Iterator[Change]:
+        """The ends of a thread's messages, each after its beginning; and which one is under way."""
+        if self._is_first and self.goes_on and not self.messages:  # nobody looked at the execution before
+            self.messages = max((each.sequence for each in thread.ended), default=0)
+        current = thread.current
+        for ended in [each for each in thread.ended if each.sequence > self.messages]:
+            agent = self.agents.get("")
+            if agent is None:  # it has failed before it began
+                agent = Agent("", name_of(state, ended.first), ended.first, now_ns)
+                agent.message, agent.message_id = ended.sequence, ended.message_id
+                yield MessageBegan(agent, ended.settings)
+            yield from self.end(state, now_ns)
+            yield MessageEnded(agent, ended, now_ns)
+            self.agents, self.messages = {}, ended.sequence
+        if current is not None and "" not in self.agents:
+            agent = self.agents[""] = self._met(state, state.root, now_ns)
+            agent.message, agent.message_id = current.sequence, current.message_id
+            yield MessageBegan(agent, current.settings, is_known="" in self.began)
+        self.began.pop("", None)  # was of the first one that is seen
 
     def _of_frame(self, state: LoopState, frame: Frame, now_ns: int) -> Iterator[Change]:
         known = self.agents.get(frame.path)
@@ -185,13 +241,14 @@ class Changes:
             active=frame.agent,
             began_ns=self.began.get(frame.path, now_ns),
             frame=frame,
-            counted=frame.turn if self._is_first else 0,
+            counted=frame.turn - frame.begun if self._is_first else 0,
             is_over=_is_over(frame) and bool(frame.path),
         )
         above = next((each for each in state.frames() if frame.path and each.call(frame.path) is not None), None)
         call = None if above is None else above.call(frame.path)
         if above is not None and call is not None:
             met.outer, met.tool, met.call_id = above.path, call.name, call.model_call_id
+            met.caller = name_of(state, above.agent)
             if call.tool is not None and call.tool.agent is not None:
                 met.name = name_of(state, call.tool.agent.agent)
         return met
@@ -202,9 +259,7 @@ class Changes:
         }
         for call_id, call in self.waiting.items():
             if call_id not in waiting:
-                decision = state.decided.get(call_id)
-                ended_ns = now_ns if decision is None else int(decision.at * NANOSECONDS)
-                yield Decided(call, decision, max(ended_ns, call.since_ns))
+                yield _decided(state, call, now_ns)
         if not (self._is_first and self.goes_on):
             yield from (Asked(call) for call_id, call in waiting.items() if call_id not in self.waiting)
         self.waiting = waiting
@@ -214,6 +269,12 @@ def name_of(state: LoopState, key: str) -> str:
     """An agent's name."""
     definition = None if state.snapshot is None else state.snapshot.agents.get(key)
     return definition.name if definition is not None else key or state.agent_name
+
+
+def _decided(state: LoopState, call: Waiting, now_ns: int) -> Decided:
+    decision = state.decided.get(call.call_id)
+    ended_ns = now_ns if decision is None else int(decision.at * NANOSECONDS)
+    return Decided(call, decision, max(ended_ns, call.since_ns))
 
 
 def _is_over(frame: Frame) -> bool:

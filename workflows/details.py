@@ -11,7 +11,7 @@ from perdure.contracts.told import InputView
 from perdure.items import is_reference, message_text
 from perdure.loop.sending import unsaid
 from perdure.loop.state import LoopState
-from perdure.usage import Usage
+from perdure.usage import cost_in_words
 
 from .markdown import fenced, quoted, safe, short
 from .pages import input_views
@@ -37,11 +37,11 @@ def timer_summary(state: LoopState, call_id: str) -> str:
 def details_of(state: LoopState, ignored: list[str]) -> str:
     """The run's current details in Markdown; they cost what they show, never what the run has been through."""
     phase, why = phase_of(state)
-    root, used = state.root, used_by(state)
+    root, used = state.root, state.paid
     limit = f" of {root.max_turns}" if root.max_turns is not None else ""
     lines = [
         f"**{safe(root.agent or state.agent_name)}** · {phase} · turn {root.turn - root.begun}{limit} · "
-        f"{used.requests} requests, {used.input_tokens} tokens in, {used.output_tokens} out",
+        f"{used.requests} requests, {used.input_tokens} tokens in, {used.output_tokens} out, {cost_in_words(used)}",
         "",
         safe(why),
     ]
@@ -65,14 +65,6 @@ def details_of(state: LoopState, ignored: list[str]) -> str:
     ):
         lines += ["", f"{title}:", "", *(f"- {safe(value)}" for value in values)] if values else []
     return "\n".join(lines)
-
-
-def used_by(state: LoopState) -> Usage:
-    """What a run has used; a thread, with all its messages."""
-    used = Usage()
-    for each in (state.usage, *([] if state.thread is None else [state.thread.used])):
-        used.add(each)
-    return used
 
 
 def _last(said: dict[str, _T]) -> list[tuple[str, _T]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 from temporalio import workflow
@@ -115,6 +116,7 @@ def _from_elsewhere(given: RunInput, frozen: dict[str, Any], origin: str) -> Loo
     """
     with _refusing_unfit():
         state = _going_on(given, frozen, origin)
+        state.inherited = replace(state.usage, request_usage_entries=[])
         leave_thread(state)
         for call in state.waiting_calls():
             call.since = workflow.time()  # they wait anew

@@ -14,7 +14,6 @@ from perdure.contracts.tokens import Tokens
 from perdure.limits import MAX_PAGE_BYTES
 from perdure.loop.state import LoopState
 
-from .details import used_by
 from .mailbox import Mailbox
 from .pages import page_of
 from .views import approvals_of, status_of
@@ -51,10 +50,10 @@ class Queries(Mailbox):
         """The state as JSON."""
         return freeze(self._told())
 
-    @workflow.query(name="usage", description="Requests and tokens so far")
+    @workflow.query(name="usage", description="Requests, tokens and US dollars so far")
     def usage(self) -> Tokens:
-        """What the run has used."""
-        return Tokens.of(used_by(self._told()))
+        """What the run itself has used: a thread with all its messages, and nothing that another run has paid for."""
+        return Tokens.of(self._told().paid)
 
     def _told(self) -> LoopState:
         """The state that a query is answered from.

@@ -8,22 +8,30 @@ from typing import Any
 from temporalio import workflow
 
 from perdure.contracts.run import RunSettings
+from perdure.contracts.threads import THREAD_PREFIX
 from perdure.loop.records import Decision, Failure
 from perdure.loop.state import LoopState
-from perdure.telemetry.links import Link, link_of, span_id_of, trace_id_of
+from perdure.telemetry.links import PARENT, Link, link_of, span_id_of, trace_id_of
 from perdure.telemetry.pipeline import RunSpan
+from perdure.usage import Usage
 
 from .changes import NANOSECONDS, Agent, AgentEnded, Change, Decided, HandedOff
 
-PARENT = "perdure_parent"  # in the header of a run that goes on in a new history: whose span its own is part of
-
 
 class RunSpans:
-    """Makes the spans of one run, in whichever execution it is."""
+    """Makes the spans of one run, in whichever execution it is; of a thread, those of one message.
 
-    def __init__(self, info: workflow.Info, settings: RunSettings, told: dict[str, Any]) -> None:
+    Args:
+        info: The workflow.
+        settings: The run's.
+        told: What the header says that came with the run, or with the message.
+        message: The message's number.
+    """
+
+    def __init__(self, info: workflow.Info, settings: RunSettings, told: dict[str, Any], message: int = 0) -> None:
         self._info = info
         self._settings = settings
+        self._message = message
         link = link_of(told.get("traceparent"))
         self.is_fresh = link is None or PARENT not in told
         self._parent = link if self.is_fresh else link_of(told.get(PARENT))
@@ -31,11 +39,12 @@ class RunSpans:
 
     def _begins(self, parent: Link | None) -> Link:
         """The caller's trace, else the one that the settings name, else one of the run's own."""
-        info = self._info
-        named = self._settings.trace_id or f"{info.namespace}/{info.workflow_id}/{info.first_execution_run_id}"
-        trace_id = trace_id_of(named) if parent is None else parent.trace_id
+        info, message = self._info, [self._message] if self._message else []
+        whose = "/".join(map(str, [info.namespace, info.workflow_id, info.first_execution_run_id, *message]))
+        trace_id = trace_id_of(self._settings.trace_id or whose) if parent is None else parent.trace_id
         sampled = parent is None or parent.sampled
-        return Link(trace_id, span_id_of(f"{trace_id:032x}", info.namespace, info.workflow_id, info.run_id), sampled)
+        own = span_id_of(f"{trace_id:032x}", info.namespace, info.workflow_id, info.run_id, *message)
+        return Link(trace_id, own, sampled)
 
     @property
     def trace_id(self) -> int:
@@ -87,23 +96,19 @@ class RunSpans:
             case _:
                 return []
 
-    def run(self, agent: Agent, state: LoopState, error: str, ended_ns: int) -> RunSpan:
-        """The span of the run itself, once it has ended; `error` is what it ended in, if in one."""
-        usage, settings = state.usage, self._settings
+    def run(self, agent: Agent, state: LoopState, used: Usage, failure: Failure | None, ended_ns: int) -> RunSpan:
+        """The span of the run, or of the message, once it has ended; `failure` is what it ended in, if in one."""
+        settings = self._settings
         attributes: dict[str, Any] = {
+            **_usage(used),
             "gen_ai.workflow.name": settings.workflow_name,
-            "gen_ai.usage.input_tokens": usage.input_tokens,
-            "gen_ai.usage.output_tokens": usage.output_tokens,
-            "gen_ai.usage.cache_read.input_tokens": usage.input_tokens_details.cached_tokens,
-            "gen_ai.usage.reasoning.output_tokens": usage.output_tokens_details.reasoning_tokens,
-            "perdure.run.id": self._info.workflow_id,
-            "perdure.requests": usage.requests,
             "perdure.trace.id": settings.trace_id,
+            "perdure.message.id": agent.message_id or None,
+            "perdure.message.number": agent.message or None,
         }
         for name, value in (settings.trace_metadata or {}).items():
             plain = isinstance(value, str | bool | int | float)
             attributes[f"perdure.metadata.{name}"] = value if plain else json.dumps(value)
-        failure = state.failure or (Failure(error, "") if error else None)
         times = agent.began_ns, ended_ns
         return self._invoked(state, agent, parent=self._parent, times=times, more=attributes, failure=failure)
 
@@ -112,6 +117,7 @@ class RunSpans:
         times, call, failure = (agent.began_ns, ended_ns), self._link("tool", agent.path), agent.failure
         attributes = {
             "gen_ai.operation.name": "execute_tool",
+            "gen_ai.agent.name": agent.caller,
             "gen_ai.tool.name": agent.tool,
             "gen_ai.tool.type": "function",
             "gen_ai.tool.call.id": agent.call_id,
@@ -119,7 +125,7 @@ class RunSpans:
         }
         name, outer = f"execute_tool {agent.tool}", self.agent(agent.outer)
         return [
-            self._invoked(state, agent, parent=call, times=times, more={}, failure=failure),
+            self._invoked(state, agent, parent=call, times=times, more=_usage(agent.used), failure=failure),
             self._span(state, name, own=call, parent=outer, times=times, attributes=attributes, failure=failure),
         ]
 
@@ -180,7 +186,10 @@ class RunSpans:
         attributes: dict[str, Any],
         failure: Failure | None = None,
     ) -> RunSpan:
-        said = attributes | {"gen_ai.conversation.id": self._conversation(state)}
+        said = attributes | {
+            "gen_ai.conversation.id": self._conversation(state),
+            "perdure.run.id": self._info.workflow_id,
+        }
         told = {key: value for key, value in said.items() if value is not None}
         error, message = ("", "") if failure is None else (failure.type, failure.message)
         if not self._settings.trace_include_sensitive_data:
@@ -188,10 +197,24 @@ class RunSpans:
         return RunSpan(name, own, parent, times[0], max(times), told, error, message)
 
     def _conversation(self, state: LoopState) -> str | None:
-        """What the run is part of: a group, a session, or a conversation that the provider keeps."""
+        """What the run is part of: a group, a thread, a session, or a conversation that the provider keeps."""
         root = state.root
+        if self._message:
+            return self._settings.group_id or self._info.workflow_id.removeprefix(THREAD_PREFIX)
         session = None if root.session is None else root.session.definition.session_id
         return self._settings.group_id or session or (None if root.kept is None else root.kept.conversation_id)
+
+
+def _usage(used: Usage) -> dict[str, Any]:
+    return {
+        "gen_ai.usage.input_tokens": used.input_tokens,
+        "gen_ai.usage.output_tokens": used.output_tokens,
+        "gen_ai.usage.cache_read.input_tokens": used.input_tokens_details.cached_tokens,
+        "gen_ai.usage.reasoning.output_tokens": used.output_tokens_details.reasoning_tokens,
+        "perdure.requests": used.requests,
+        "perdure.cost.usd": used.priced_usd if used.priced_requests else used.cost_usd,
+        "perdure.cost.unpriced": used.unpriced_requests or None,
+    }
 
 
 def word_for(decision: Decision | None) -> str:

@@ -12,7 +12,6 @@ from perdure.limits import MAX_TAIL_BYTES
 from perdure.loop.conversing import Ended, Thread
 from perdure.loop.records import Transcript
 from perdure.loop.state import LoopState
-from perdure.usage import Usage
 
 from .pages import final_view, guardrail_view, page_of
 
@@ -123,9 +122,6 @@ def _tail_start(history: Transcript, ended: Ended) -> int:
 
 def thread_view(state: LoopState, thread: Thread) -> ThreadView:
     """What a thread tells of itself."""
-    used = Usage()
-    used.add(thread.used)
-    used.add(state.usage)
     current = thread.current
     values: dict[str, Any] = {
         "queued": len(thread.queue),
@@ -134,7 +130,7 @@ def thread_view(state: LoopState, thread: Thread) -> ThreadView:
         "closing": thread.closing,
     }
     return ThreadView(
-        taken=thread.taken, usage=Tokens.of(used), **{name: each for name, each in values.items() if each}
+        taken=thread.taken, usage=Tokens.of(state.paid), **{name: each for name, each in values.items() if each}
     )
 
 

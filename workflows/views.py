@@ -94,6 +94,7 @@ def status_of(state: LoopState, ignored: list[str], settings: RunSettings) -> St
         max_turns=root.max_turns,
         items=root.record.count,
         usage=Tokens.of(state.usage),
+        inherited=None if state.inherited is None else Tokens.of(state.inherited),
         calls=_calls(state),
         approvals=approvals_of(state),
         decided={call_id: told(decision) for call_id, decision in state.decided.items()},

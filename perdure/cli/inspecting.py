@@ -19,11 +19,11 @@ from perdure.client.listing import RunSummary
 from perdure.client.queues import is_process_queue
 from perdure.client.starting import find
 from perdure.contracts.messages import ApprovalView, StatusView
-from perdure.contracts.tokens import Tokens
 from perdure.contracts.told import GuardrailView, InputView
 from perdure.errors import PerdureError
 from perdure.run import Run
 from perdure.runner import Runner
+from perdure.usage import Usage, cost_in_words
 
 _AT_ONCE = 8  # runs asked for their approvals at once
 _SHOWN_INFO = 400  # characters of what a guardrail said
@@ -56,6 +56,7 @@ async def show_run(screen: Screen, run_id: str, *, raw: bool) -> int:
         "served": not unserved,
         "queue": run.task_queue,
         "url": run.url,
+        "cost_usd": status.paid.cost_usd,
         "status": status.model_dump(mode="json"),
         "transcript": [entry.model_dump(mode="json") for entry in entries],
     }
@@ -121,11 +122,12 @@ def approval_lines(run_id: str, approval: ApprovalView) -> list[Line]:
     ]
 
 
-def usage_text(used: Tokens) -> str:
+def usage_text(used: Usage) -> str:
     """Requests and tokens in words."""
-    cached = f" ({used.cached} cached)" if used.cached else ""
+    cached = used.input_tokens_details.cached_tokens
+    of_these = f" ({cached} cached)" if cached else ""
     requests = "1 request" if used.requests == 1 else f"{used.requests} requests"
-    return f"{requests}, {used.input} tokens in{cached}, {used.output} out"
+    return f"{requests}, {used.input_tokens} tokens in{of_these}, {used.output_tokens} out"
 
 
 async def _approvals(run_id: str) -> list[ApprovalView]:
@@ -168,7 +170,8 @@ def _head_lines(run: Run, status: StatusView, execution: str) -> list[Line]:
         "agent": in_line(status.agent),
         "status": state,
         "turn": f"{status.turn}{limit}",
-        "usage": usage_text(status.usage),
+        "usage": usage_text(status.paid),
+        "cost": cost_in_words(status.paid),
         "queue": in_line(run.task_queue),
         "Temporal UI": run.url or "unknown (set PERDURE_UI_URL)",
     }

@@ -17,6 +17,7 @@ from perdure.models.defaults import openai_defaults
 from perdure.models.litellm import LitellmModel
 from perdure.models.multi_provider import MultiProvider
 from perdure.models.wired import WiredModel
+from perdure.prices import sources
 from perdure.rooms import load_room
 from perdure.settings import RunConfig
 from perdure.snapshot import Member, members, snapshot
@@ -53,6 +54,7 @@ def module_gaps(found: FoundAgents) -> list[Gap]:
     gaps = [
         *_factory_gaps("context_factory", found.context_factory, "the context", "a run's state"),
         *_factory_gaps("session_factory", found.session_factory, "the session", "a session's id"),
+        *_price_gaps(),
     ]
     for variable, agent in found.agents.items():
         try:
@@ -75,6 +77,13 @@ def _factory_gaps(name: str, factory: Callable[..., Any] | None, made: str, argu
         yield Gap(f"`{name}` cannot be called with {argument} ({error}); let it take one argument.", stops=True)
     except ValueError:  # a callable of another language, which tells no parameters
         return
+
+
+def _price_gaps() -> Iterator[Gap]:
+    try:
+        sources()
+    except UserError as error:
+        yield Gap(f"{error.message} Until that is mended, what runs cost is unknown.")
 
 
 def _model_gaps(reached: list[Member]) -> list[Gap]:

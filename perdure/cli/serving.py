@@ -27,6 +27,7 @@ from perdure.cli.screen import Screen
 from perdure.cli.server_readiness import server_gaps
 from perdure.client.attendance import Kind, workers_of
 from perdure.client.host import Host, blob_store
+from perdure.client.inbox_metrics import report
 from perdure.connection import Connection
 from perdure.contracts.effects import EFFECTS_QUEUE
 from perdure.errors import UserError
@@ -89,7 +90,7 @@ async def serve(serving: Serving, announce: Callable[[Connection, list[str]], No
     stop = _Stop(host, worker)
     running = asyncio.wrap_future(host.background.submit(worker.run()))
     _log_start(serving, connection)
-    watching = host.background.submit(_watch(connection))
+    beside = [host.background.submit(work) for work in (_watch(connection), report(connection, serving.queue))]
     try:
         wanted: list[tuple[str, Kind]] = [
             (serving.queue, "activity"),
@@ -101,7 +102,8 @@ async def serve(serving: Serving, announce: Callable[[Connection, list[str]], No
             logger.info("perdure worker: ready")
         return await _end_of(running, stop, serving)
     finally:
-        watching.cancel()
+        for each in beside:
+            each.cancel()
 
 
 async def _build(host: Host, connection: Connection, serving: Serving) -> Worker:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
 
 from temporalio.api.enums.v1 import TaskQueueType
@@ -21,7 +22,9 @@ _KINDS: dict[Kind, TaskQueueType.ValueType] = {
 }
 
 
-async def workers_of(client: Client, queue: str, kind: Kind) -> list[str]:
+async def workers_of(
+    client: Client, queue: str, kind: Kind, *, seen_within: timedelta = timedelta(minutes=5)
+) -> list[str]:
     """The workers that poll the queue, by identity.
 
     The server forgets a worker only five minutes after its last poll; one of this host whose process has ended is
@@ -32,7 +35,9 @@ async def workers_of(client: Client, queue: str, kind: Kind) -> list[str]:
             namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=_KINDS[kind]
         )
     )
-    return [poller.identity for poller in answer.pollers if not has_ended(poller.identity)]
+    since = datetime.now(UTC) - seen_within
+    seen = [each for each in answer.pollers if each.last_access_time.ToDatetime(UTC) >= since]
+    return [poller.identity for poller in seen if not has_ended(poller.identity)]
 
 
 async def make_sure_it_answers(host: Host, queue: str) -> None:

@@ -23,12 +23,14 @@ from perdure.client.starting import (
     start_if_free,
     start_or_attach,
 )
+from perdure.client.traced import trace_of
 from perdure.client.wanted import Wanted, settings_of
 from perdure.contracts.run import RunInput
 from perdure.definition import Snapshot
 from perdure.lending import Lent
 from perdure.portable_context import context_state
 from perdure.snapshot import snapshot
+from perdure.telemetry.callers import going_on_from
 
 
 async def launch(host: Host, wanted: Wanted) -> tuple[Caller, Found]:
@@ -138,32 +140,33 @@ async def find_run(host: Host, run_id: str) -> tuple[Caller, Found]:
 
 
 async def launch_state(
-    host: Host, wanted: Wanted, base: str, state: dict[str, Any], *, attach: bool
+    host: Host, wanted: Wanted, earlier: str, state: dict[str, Any], *, attach: bool
 ) -> tuple[Caller, Found]:
     """Starts a run that goes on from a state of another; called on the loop that the user's code runs on.
 
     Args:
         host: This process.
         wanted: Whom it is served by; its `run_id`, if it has one, is the run's.
-        base: The other run's id: the run's is that with the next free number after it.
+        earlier: The other run's id: the run's is that with the next free number after it.
         state: Where it goes on.
         attach: Whether a run that went on from this very state already is the one.
     """
     name = wanted.agent if isinstance(wanted.agent, str) else wanted.agent.name
     run = make_input(name, settings=settings_of(wanted.config, by_name=isinstance(wanted.agent, str)), state=state)
+    base = earlier.replace("/", "-")  # of a thread: what goes on is none
     for run_id in _ids(base) if wanted.run_id is None else [wanted.run_id]:
         wanted.begins(run_id)
-        earlier = host.served.lent(run_id)
+        lent_before = host.served.lent(run_id)
         lent = None if isinstance(wanted.agent, str) else lend(host, run_id, wanted)
         agent: Agent[Any] = Agent(name=wanted.agent) if isinstance(wanted.agent, str) else wanted.agent
         try:
-            found = await host.call(_start_state(host, wanted, run_id, run, attach=attach))
+            found = await host.call(_start_state(host, wanted, run_id, run, earlier, attach=attach))
         except Exception:
-            host.served.lend_back(run_id, earlier)
+            host.served.lend_back(run_id, lent_before)
             raise
         if found is not None:
             return Caller(run_id, agent, lent), found
-        host.served.lend_back(run_id, earlier)
+        host.served.lend_back(run_id, lent_before)
     raise RuntimeError("no id is free")  # there is always a further number
 
 
@@ -171,13 +174,16 @@ def _ids(base: str) -> Iterator[str]:
     return (f"{base}-{number}" for number in itertools.count(2))
 
 
-async def _start_state(host: Host, wanted: Wanted, run_id: str, run: RunInput, *, attach: bool) -> Found | None:
+async def _start_state(
+    host: Host, wanted: Wanted, run_id: str, run: RunInput, earlier: str, *, attach: bool
+) -> Found | None:
     """The run, started or attached to; `None` if its id is taken and another one may be tried."""
-    connection = await host.connection()
+    client = (await host.connection()).client
     by_name = isinstance(wanted.agent, str)
     if by_name and wanted.reach is not None:
         await wanted.reach(run_id, wanted.task_queue)
     queue = wanted.task_queue if by_name else await host.own_queue()
-    if wanted.run_id is not None:
-        return await start_or_attach(connection.client, run_id, queue, run, rerun=wanted.rerun, eager=not by_name)
-    return await start_if_free(connection.client, run_id, queue, run, attach=attach, eager=not by_name)
+    with going_on_from(await trace_of(client, earlier)):
+        if wanted.run_id is not None:
+            return await start_or_attach(client, run_id, queue, run, rerun=wanted.rerun, eager=not by_name)
+        return await start_if_free(client, run_id, queue, run, attach=attach, eager=not by_name)

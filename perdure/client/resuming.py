@@ -210,5 +210,4 @@ async def _new(
         going_on = state_of_wait(saved, state.drafts, fresh)
     else:
         going_on = state_of_turn(saved, fresh)
-    base = state.run_id.replace("/", "-")  # of a thread: what goes on is none
-    return await launch_state(host, wanted, base, going_on, attach=waits)
+    return await launch_state(host, wanted, state.run_id, going_on, attach=waits)

@@ -16,6 +16,7 @@ from perdure.contracts.tokens import RequestTokens, Tokens
 from perdure.contracts.told import GuardrailView, InputView, KeptView
 from perdure.definition import Frozen
 from perdure.errors import UserError
+from perdure.usage import Usage
 
 
 class SavedRun(Frozen):
@@ -205,5 +206,7 @@ def _shown(saved: SavedRun, turn: int) -> list[PageEntry] | None:
 
 
 def _sum(responses: list[ResponseView]) -> Tokens:
-    names = ("requests", "input", "output", "cached", "reasoning", "other")
-    return Tokens(**{name: sum(getattr(response.usage, name) for response in responses) for name in names})
+    total = Usage()
+    for response in responses:
+        total.add(response.usage.usage())
+    return Tokens.of(total)

@@ -6,6 +6,7 @@ What is in flight is not part of it: what was begun and not ended is begun again
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -34,7 +35,6 @@ def freeze(state: LoopState) -> dict[str, Any]:
     frozen: dict[str, Any] = _adapter.dump_python(state, mode="json")
     frozen["in_flight"], frozen["deferred"] = {}, {}
     _leave_out(frozen, state)
-    frozen["usage"]["request_usage_entries"] = []
     frozen["requests"] = requests_of(state.usage, REQUESTS_TOLD)
     for frame in _frames(frozen["root"]):
         if frame["shown"]["epoch"] == frame["record"]["epoch"]:
@@ -55,6 +55,33 @@ def _leave_out(frozen: dict[str, Any], state: LoopState) -> None:
         for name in ("stopping", "cuts", "begun"):
             if not frame[name]:
                 del frame[name]
+    _leave_out_usages(frozen)
+
+
+def _leave_out_usages(frozen: dict[str, Any]) -> None:
+    """Leaves out what nothing was used of, and costs that nobody knows."""
+    frozen["usage"]["request_usage_entries"] = []
+    if frozen["inherited"] is None:
+        del frozen["inherited"]
+    for frame in _frames(frozen["root"]):
+        frame["used"]["request_usage_entries"] = []
+        if not frame["used"]["requests"]:
+            del frame["used"]
+    for usage in _usages(frozen):
+        if not usage["priced_requests"]:
+            del usage["priced_requests"], usage["priced_usd"]
+
+
+def _usages(frozen: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What was used, wherever a frozen state says it."""
+    thread, frames = frozen["thread"], _frames(frozen["root"])
+    yield from filter(None, [frozen["usage"], frozen.get("inherited"), thread and thread["used"]])
+    threads: list[dict[str, Any]] = [] if thread is None else [thread]
+    for each in (*frames, *threads):
+        yield from (answer["usage"] for answer in each["responses"])
+        yield from (ended["usage"] for ended in each.get("ended", ()))
+    yield from (frame["held"]["usage"] for frame in frames if frame["held"] is not None)
+    yield from (frame["used"] for frame in frames if "used" in frame)
 
 
 def _plain(frame: dict[str, Any], *transcripts: dict[str, Any] | None) -> None:

@@ -18,6 +18,7 @@ from perdure.definition import Frozen
 from perdure.errors import UserError
 from perdure.item_json import input_items
 from perdure.limits import MAX_DECISION_BYTES, MAX_INLINE_ITEM_BYTES, MAX_MESSAGE_BYTES
+from perdure.usage import Usage
 
 CONTINUED_TEXT = "The run has gone on in a new history; ask its newest execution."  # said to a query of an older one
 AHEAD_TEXT = "The run has results that no workflow task has taken up yet; ask again."  # to a query before that
@@ -231,6 +232,7 @@ class StatusView(Frozen):
         phase: `"starting"`, `"calling model"`, `"running tools"`, `"waiting for approval"` (nothing else goes on),
             `"interrupted"` or `"paused"` (likewise), `"finished"` or `"failed"`.
         why: The same in a sentence, with what it waits for.
+        inherited: What of the usage another run has paid for, from whose state this one goes on.
         decided: Who decided what, by call.
         declined: The steps that workers declined and that wait to be offered again.
         unknown: The calls that wait for somebody who says what became of them.
@@ -253,6 +255,7 @@ class StatusView(Frozen):
     max_turns: int | None
     items: int
     usage: Tokens
+    inherited: Tokens | None = None
     calls: list[CallView] = []
     approvals: list[ApprovalView] = []
     decided: dict[str, str] = {}
@@ -275,6 +278,14 @@ class StatusView(Frozen):
     warnings: list[str] = []
     ignored: list[str] = []
     thread: ThreadView | None = None
+
+    @property
+    def paid(self) -> Usage:
+        """What the run itself has used: a thread with all its messages, and nothing that another run has paid for."""
+        if self.thread is not None:
+            return self.thread.usage.usage()
+        used = self.usage.usage()
+        return used if self.inherited is None else used.since(self.inherited.usage())
 
     @property
     def given_up(self) -> list[str]:

@@ -1,15 +1,16 @@
-"""Requests and tokens, as they travel."""
+"""Requests, tokens and what they cost, as they travel."""
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from perdure.definition import Frozen
-from perdure.usage import InputTokensDetails, OutputTokensDetails, RequestUsage, Usage
+from perdure.usage import InputTokensDetails, OutputTokensDetails, RequestUsage, Usage, money
 
 Count: TypeAlias = Annotated[int, Field(ge=-(2**63), lt=2**63)]  # a model may count anything; what else could travel?
+Dollars: TypeAlias = Annotated[float | None, BeforeValidator(money)]  # what is no amount is no cost that is known
 RequestTokens: TypeAlias = tuple[int, ...]  # input, output, cached, reasoning, and, if there are any, other tokens
 
 
@@ -28,7 +29,12 @@ def request_usage(tokens: RequestTokens) -> RequestUsage:
 
 
 class Tokens(Frozen):
-    """Requests and tokens; `other` are those that a provider counts beside input and output."""
+    """Requests, tokens and their cost.
+
+    Attributes:
+        other: Tokens that a provider counts beside input and output.
+        usd: What the requests cost in US dollars, but for `unpriced` of them; `None` where no request has a price.
+    """
 
     requests: Count = 0
     input: Count = 0
@@ -36,6 +42,8 @@ class Tokens(Frozen):
     cached: Count = 0
     reasoning: Count = 0
     other: Count = 0
+    usd: Dollars = None
+    unpriced: Count = 0
 
     @classmethod
     def of(cls, usage: Usage) -> Tokens:
@@ -48,12 +56,19 @@ class Tokens(Frozen):
             "reasoning": usage.output_tokens_details.reasoning_tokens,
             "other": usage.total_tokens - usage.input_tokens - usage.output_tokens,
         }
-        return cls(**{name: value for name, value in values.items() if value})
+        told: dict[str, Any] = {name: value for name, value in values.items() if value}
+        if usage.priced_requests:
+            told["usd"] = usage.priced_usd
+            told |= {"unpriced": usage.unpriced_requests} if usage.unpriced_requests else {}
+        return cls(**told)
 
     def usage(self) -> Usage:
         """The same as a usage; that of one request has its entry."""
         if self.requests == 1:
-            return self._of_one()
+            return self._priced(self._of_one())
+        return self._priced(self._of_many())
+
+    def _of_many(self) -> Usage:
         return Usage(
             requests=self.requests,
             input_tokens=self.input,
@@ -67,6 +82,11 @@ class Tokens(Frozen):
         return Usage.of_request(
             self.input, self.output, cached_tokens=self.cached, reasoning_tokens=self.reasoning, other=self.other
         )
+
+    def _priced(self, usage: Usage) -> Usage:
+        if self.usd is not None:
+            usage.priced_requests, usage.priced_usd = max(self.requests - self.unpriced, 0), self.usd
+        return usage
 
     def usage_of_answer(self) -> Usage:
         """The same as the usage of one answer: an entry for it, after one of zero for each attempt that failed."""

@@ -216,7 +216,7 @@ def _absorb_call_function(state: LoopState, frame: Frame, call: Call, step: Call
 def _absorb_for_frame(state: LoopState, frame: Frame, step: Step, outcome: Outcome) -> None:
     match step, outcome:
         case CallModel(), ModelAnswered(answer):
-            state.usage.add(answer.usage)  # paid for, whatever it is worth
+            state.pay(frame, answer.usage)
             merge_changes(state, frame, [(step.id, answer.context_changes)])
             frame.held, frame.stage = answer, "holding"
         case CheckGuardrail(), GuardrailChecked(said, changes):

@@ -44,7 +44,7 @@ def absorb_stopped(state: LoopState, frame: Frame, step: CallModel, outcome: Out
         _keep(frame, [])
         return
     answer = outcome.answer
-    state.usage.add(answer.usage)  # if it came whole; of less the provider tells none
+    state.pay(frame, answer.usage)  # of an answer that did not come whole the provider tells no tokens
     merge_changes(state, frame, [(step.id, answer.context_changes)])
     _keep(frame, answer.items)
 

@@ -124,7 +124,7 @@ class Frame:
         pending: What was sent to the run and waits for the next model request; `admission`: that of it which is judged.
         settled_items: Items of turns that were completed; `settled_turns` are those turns.
         epochs: How many transcripts there were. `cuts`: How often the model was stopped in the turn that is next.
-        begun: How many turns there were before a thread's message.
+        begun: How many turns there were before a thread's message. `used`: For an agent as a tool: by its own models.
         stopping: Whether it is to end with the open turn.
         failure: Why it ends, if it does in a failure.
     """
@@ -162,6 +162,7 @@ class Frame:
     epochs: int = 1
     cuts: int = 0
     begun: int = 0
+    used: Usage = field(default_factory=Usage)
     stopping: bool = False
     failure: Failure | None = None
 
@@ -192,6 +193,7 @@ class LoopState:
         root: The run itself.
         snapshot: The agents as data; unknown until a worker has told, where the client knows a name only.
         context: The user's context as JSON, top-level fields. `usage`: Of the run, or of a thread's message alone.
+        inherited: What of the usage another run has paid for, from whose state this one goes on.
         in_flight: The steps that the driver has started, with their frames' paths; `deferred`: those that workers
             declined without doing them, by the step's first id.
         call_ids: Every id that the model gave a call so far, with our ids of the calls that bore it.
@@ -213,6 +215,7 @@ class LoopState:
     tool_output_bytes: int = MAX_ITEM_BYTES
     context: dict[str, Any] | None = None
     usage: Usage = field(default_factory=Usage)
+    inherited: Usage | None = None
     in_flight: dict[str, str] = field(default_factory=dict[str, str])
     deferred: dict[str, Declined] = field(default_factory=dict[str, Declined])
     call_ids: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
@@ -230,6 +233,23 @@ class LoopState:
     def failure(self) -> Failure | None:
         """Why the run fails, if it does; that of a thread's message is its outcome."""
         return self.root.failure if self.thread is None else self.thread.failure
+
+    @property
+    def paid(self) -> Usage:
+        """What the run itself has used: a thread with all its messages, and nothing that another run has paid for."""
+        paid = self.usage.since(self.inherited) if self.inherited is not None else self.usage
+        if self.thread is None:
+            return paid
+        total = Usage()
+        total.add(self.thread.used)
+        total.add(paid)
+        return total
+
+    def pay(self, frame: Frame, usage: Usage) -> None:
+        """Counts what an agent's model has used, whatever its answer is worth."""
+        self.usage.add(usage)
+        if frame.path:
+            frame.used.add(usage)
 
     def definition(self, frame: Frame) -> AgentDefinition:
         """The definition of a frame's active agent."""

@@ -12,7 +12,8 @@ from typing import Any, cast
 from temporalio.api.common.v1 import Payload
 
 HEADER = "_tracer-data"  # as temporalio.contrib.opentelemetry names it, so that its clients and ours go together
-_PARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
+PARENT = "perdure_parent"  # in the header of a run that goes on in a new history: whose span its own is part of
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 _MOST_BYTES = 16 * 1024  # of a header; what is longer is none of ours
 
 
@@ -32,7 +33,7 @@ class Link:
 
 def link_of(traceparent: Any) -> Link | None:
     """The link in a `traceparent`; `None` if it holds none."""
-    parts = _PARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
+    parts = _TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
     if parts is None:
         return None
     link = Link(int(parts[1], 16), int(parts[2], 16), bool(int(parts[3], 16) & 1))

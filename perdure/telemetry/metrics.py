@@ -19,6 +19,7 @@ _SERVICE = "perdure"
 
 # In seconds: model calls and tools take from milliseconds to minutes, approvals and runs up to weeks.
 _BUCKETS = [0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86_400.0, 604_800.0]
+_DOLLARS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0]
 _meter = MetricMeter.noop
 _OURS = ("run_duration", "model_duration", "tool_duration", "guardrail_duration", "approval_wait")
 
@@ -78,7 +79,7 @@ def _otlp() -> OpenTelemetryConfig:
 
 
 def _buckets() -> dict[str, list[float]]:
-    return {f"perdure_{name}": _BUCKETS for name in _OURS}
+    return {f"perdure_{name}": _BUCKETS for name in _OURS} | {"perdure_cost_usd": _DOLLARS}
 
 
 def _service() -> str:

@@ -23,6 +23,7 @@ from perdure.cli.server_readiness import namespace_gaps
 from perdure.client.attendance import workers_of
 from perdure.contracts.effects import EFFECTS_QUEUE
 from perdure.limits import MAX_COMMAND_BYTES, MAX_TASK_BYTES, MIB, RETENTION_DAYS
+from perdure.prices import set_prices
 from perdure.testing import ScriptedModel
 from tests.cli.conftest import Shop
 
@@ -50,6 +51,16 @@ def texts(*agents: Agent[Any], context_factory: Any = None, stops: bool = False)
 def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
+
+
+def test_prices_that_cannot_be_read_are_a_gap_that_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERDURE_PRICES", str(tmp_path / "prices.toml"))
+    set_prices(None)
+    (text,) = texts(Agent(name="A", model=SAID))
+    assert "prices.toml" in text
+    assert "unknown" in text
 
 
 def test_a_module_that_lacks_nothing_has_no_gap(no_key: None) -> None:

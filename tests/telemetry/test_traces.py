@@ -24,6 +24,7 @@ from perdure import (
     input_guardrail,
 )
 from perdure.client.host import Host
+from perdure.prices import Price, set_prices
 from perdure.telemetry import add_span_processor, pipeline
 from perdure.testing import ScriptedModel, tool_call
 from tests.agents import add, refund, refund_call, scripted
@@ -115,6 +116,7 @@ async def test_spans_tell_who_did_what_with_which_tokens(collector: Collector) -
         "gen_ai.usage.output_tokens": 30,
         "gen_ai.usage.cache_read.input_tokens": 0,
         "gen_ai.usage.reasoning.output_tokens": 0,
+        "perdure.cost.unpriced": 6,
         "perdure.metadata.shop": 7,
         "perdure.metadata.tags": '["a"]',
         "perdure.requests": 6,
@@ -123,6 +125,7 @@ async def test_spans_tell_who_did_what_with_which_tokens(collector: Collector) -
     }
     (inner,) = collector.named("invoke_agent Inner")
     assert inner.attributes["perdure.turns"] == 2
+    assert (inner.attributes["perdure.requests"], inner.attributes["gen_ai.usage.input_tokens"]) == (2, 20)
     chat = min(collector.named("chat ScriptedModel"), key=lambda span: span.began_ns)
     assert chat.attributes["gen_ai.usage.input_tokens"] == 10
     assert chat.attributes["gen_ai.response.finish_reasons"] == ["tool_calls"]
@@ -135,6 +138,23 @@ async def test_spans_tell_who_did_what_with_which_tokens(collector: Collector) -
     waited = (approval.ended_ns - approval.began_ns) / 1e9
     assert approval.attributes["perdure.approval.waited_seconds"] == pytest.approx(waited)
     assert {span.attributes["gen_ai.conversation.id"] for span in collector.spans} == {"chat-1"}
+    assert {span.attributes["perdure.run.id"] for span in collector.spans} == {run_id}
+    by = {span.name: span.attributes["gen_ai.agent.name"] for span in collector.spans}
+    assert (by["execute_tool ask"], by["execute_tool add"], by["handoff Billing"]) == ("Triage", "Inner", "Triage")
+
+
+async def test_spans_tell_what_answers_agents_and_runs_cost(collector: Collector) -> None:
+    set_prices({"ScriptedModel": Price(input=500, output=1000)})
+    try:
+        await of_team(history_events=20)
+    finally:
+        set_prices(None)
+    costs = {
+        name: [each.attributes["perdure.cost.usd"] for each in collector.named(name)]
+        for name in ("invoke_agent Triage", "invoke_agent Inner", "chat ScriptedModel")
+    }
+    assert costs == {"invoke_agent Triage": [0.06], "invoke_agent Inner": [0.02], "chat ScriptedModel": [0.01] * 6}
+    assert not any("perdure.cost.unpriced" in each.attributes for each in collector.spans)
 
 
 async def test_a_run_that_is_started_in_a_trace_is_part_of_it(collector: Collector) -> None:
@@ -175,6 +195,36 @@ async def test_a_trace_id_of_the_settings_is_the_trace_s(collector: Collector) -
     assert first.trace_id == "ab" * 16
     assert second.trace_id == third.trace_id != first.trace_id
     assert second.attributes["perdure.trace.id"] == "order 7"
+
+
+async def test_a_run_that_goes_on_from_another_s_state_is_part_of_its_trace(collector: Collector) -> None:
+    agent, tracer = scripted("one", "two", "three", "four", "five"), TracerProvider().get_tracer("a program")
+    with tracer.start_as_current_span("request") as request:
+        run = await Runner.start(agent, "hi")
+    first = await run.result()
+    second = await Runner.run(agent, first.to_state())
+    third = await (await run.fork(at=1)).result()
+    with tracer.start_as_current_span("later") as later:
+        fourth = await Runner.run(agent, second.to_state())
+    fifth = await Runner.run(agent, second.to_state(), run_config=RunConfig(trace_id="order 7"))
+    pipeline.close()
+    runs = {each.attributes["perdure.run.id"]: each for each in collector.named("invoke_agent Scripted")}
+    told = [runs[each.run_id] for each in (first, second, third, fourth, fifth)]
+    caller, other = (f"{each.get_span_context().span_id:016x}" for each in (request, later))
+    assert [each.parent_id for each in told] == [caller, told[0].span_id, told[0].span_id, other, ""]
+    assert {each.trace_id for each in told[:3]} == {f"{request.get_span_context().trace_id:032x}"}
+    assert told[4].attributes["perdure.trace.id"] == "order 7"
+    assert [each.attributes["perdure.requests"] for each in told] == [1] * 5  # each its own
+
+
+async def test_what_goes_on_from_a_run_in_many_histories_is_part_of_its_trace(collector: Collector) -> None:
+    agent = scripted(*[tool_call("add", {"a": 1, "b": 1})] * 3, "done", "more")
+    result = await Runner.run(agent, "hi", run_config=RunConfig(history_events=20))
+    assert await executions(result.run_id) > 1
+    await Runner.run(agent, result.to_state())
+    pipeline.close()
+    first, more = collector.named("invoke_agent Scripted")
+    assert (more.trace_id, more.parent_id) == (first.trace_id, first.span_id)
 
 
 async def history_of(run_id: str) -> str:

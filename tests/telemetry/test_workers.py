@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import sys
 import urllib.request
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure import Runner
+from perdure import MaxTurnsExceeded, Runner
 from tests.end_to_end.workers import ROOT, worker
 from tests.telemetry.collector import Collector, http_collector
 
@@ -128,6 +129,8 @@ async def paid(queue: str) -> None:
 
 async def test_metrics_can_be_scraped(tmp_path: Path, queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
     port = scrape_port(monkeypatch)
+    (tmp_path / "prices.json").write_text('{"Scripted*": {"input": 500, "output": 1000}}')
+    monkeypatch.setenv("PERDURE_PRICES", str(tmp_path / "prices.json"))
     async with worker(tmp_path, "payer_agents", AGENTS, queue):
         await paid(queue)
         lines = await asyncio.to_thread(scraped, port)
@@ -142,6 +145,8 @@ async def test_metrics_can_be_scraped(tmp_path: Path, queue: str, monkeypatch: p
     assert value("perdure_turns", 'agent="Payer"') == 2
     assert value("perdure_turns", 'agent="Clerk"') == 2
     assert value("perdure_tokens", 'agent="Clerk"', 'model="ScriptedModel"', 'kind="input"') == 20
+    assert value("perdure_cost_usd_sum", 'agent="Clerk"', 'model="ScriptedModel"') == pytest.approx(0.02)
+    assert value("perdure_cost_usd_count", 'agent="Payer"', 'model="ScriptedModel"') == 2
     assert value("perdure_tool_calls", 'tool="pay"', 'outcome="ok"') == 1
     assert value("perdure_approvals_asked", 'tool="pay"') == 1
     assert value("perdure_approvals_decided", 'tool="pay"', 'decision="approved"') == 1
@@ -149,8 +154,37 @@ async def test_metrics_can_be_scraped(tmp_path: Path, queue: str, monkeypatch: p
     assert "temporal_workflow_task_execution_latency" in lines
 
 
+async def test_a_thread_s_messages_are_counted_as_runs(
+    tmp_path: Path, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, thread = scrape_port(monkeypatch), f"talk-{queue}"
+    async with worker(tmp_path, "payer_agents", AGENTS, queue):
+        run = await Runner.start("Payer", "pay", thread=thread, task_queue=queue)
+        await run.result_or_interruptions()
+        await run.approve("3.0", by="ana")
+        await run.result()
+        with pytest.raises(MaxTurnsExceeded):
+            await (await Runner.start("Payer", "pay", thread=thread, task_queue=queue, max_turns=0)).result()
+        await (await Runner.thread(thread)).close()
+        lines = (await asyncio.to_thread(scraped, port)).splitlines()
+    counted = sorted(line for line in lines if line.startswith(("perdure_runs{", "perdure_turns{")))
+    told = [(line.partition("{")[0], *re.findall(r'(?:agent|outcome)="(\w+)"', line), line[-1]) for line in counted]
+    assert told == [
+        ("perdure_runs", "Payer", "MaxTurnsExceeded", "1"),
+        ("perdure_runs", "Payer", "completed", "1"),
+        ("perdure_turns", "Clerk", "2"),
+        ("perdure_turns", "Payer", "2"),
+    ]
+
+
 async def test_metrics_go_to_a_collector(tmp_path: Path, queue: str, collector: Collector) -> None:
-    wanted = {"perdure_runs", "perdure_turns", "perdure_tool_duration", "temporal_num_pollers"}
+    wanted = {
+        "perdure_runs",
+        "perdure_turns",
+        "perdure_unpriced_answers",
+        "perdure_tool_duration",
+        "temporal_num_pollers",
+    }
     async with worker(tmp_path, "payer_agents", AGENTS, queue):
         await paid(queue)
         await asyncio.to_thread(collector.wait_until, lambda: wanted <= set(collector.metrics))
