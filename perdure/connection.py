@@ -213,8 +213,8 @@ def _unavailable(target: _Target, reason: str) -> ServerUnavailable:
         advice = "Check TEMPORAL_TLS_SERVER_CA_CERT_PATH, TEMPORAL_TLS_SERVER_NAME and the client's own certificate."
     else:
         advice = (
-            "Start that server, or correct the address; one that wants TLS or a client's certificate (TEMPORAL_TLS_...) "
-            "hangs up on who has none. Without any address Perdure runs on the embedded server."
+            "Start that server, or correct the address; one that wants TLS or a client's certificate "
+            "(TEMPORAL_TLS_...) hangs up on who has none. Without any address Perdure runs on the embedded server."
         )
     return ServerUnavailable(
         f"No Temporal server answers at {target.address} (from {target.source}): {reason}. {advice}"
