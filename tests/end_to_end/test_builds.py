@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
+import socket
+import sys
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
@@ -36,8 +41,10 @@ class Shop:
         self.agents: dict[str, Agent[Any]] = {}
 
     @contextlib.asynccontextmanager
-    async def build(self, build_id: str, *, calls: int = 1, needs_approval: bool = True) -> AsyncIterator[None]:
-        """A worker that is this build, once it is current."""
+    async def build(
+        self, build_id: str, *, calls: int = 1, needs_approval: bool = True, client: Client | None = None
+    ) -> AsyncIterator[None]:
+        """A worker that is this build, once it is current; `client` is its own."""
 
         @function_tool(needs_approval=needs_approval)
         async def tell() -> str:
@@ -51,7 +58,7 @@ class Shop:
         served = ServedAgents()
         served.serve([clerk], asyncio.get_running_loop())
         settings = WorkerSettings(self.name, version=version)
-        async with build_worker(self.client, served, blob_store(await connect()), settings):
+        async with build_worker(client or self.client, served, blob_store(await connect()), settings):
             await self._make_current(version)
             yield
 
@@ -109,6 +116,7 @@ async def test_a_run_stays_with_its_build_and_a_new_run_gets_the_new_one() -> No
     assert [result.final_output for result in ended] == ["said by one", "said by two"]
 
 
+@pytest.mark.thorough
 async def test_a_run_that_goes_on_in_a_new_history_comes_to_the_current_build() -> None:
     mine = await shop()
     config = RunConfig(history_events=20)
@@ -139,6 +147,30 @@ async def test_a_thread_comes_to_the_current_build_with_its_next_message() -> No
             later = await said(mine, thread, "and now")
     assert [each.final_output for each in (first, again, later)] == ["said by one", "said by one", "said by two"]
     assert len(mine.models["one"].requests) == asked, "the first build is asked nothing any more"
+
+
+@pytest.mark.thorough
+async def test_why_names_the_build_that_a_run_waits_for_and_moving_it_helps() -> None:
+    mine = await shop()
+    address = (await connect()).address
+    ended = await asyncio.create_subprocess_exec("true")
+    await ended.wait()
+    name = f"{ended.pid}@{socket.gethostname()}"  # else this process would pass for a worker of the build that has gone
+    gone = await Client.connect(address, data_converter=data_converter, identity=name)
+    async with mine.build("one", client=gone):
+        run = await Runner.start("Clerk", "go", task_queue=mine.name)
+        await run.result_or_interruptions()
+    async with mine.build("two"):
+        await mine.client.get_workflow_handle(run.id).signal("approve", {"call_id": "1.0", "by": "ana"})
+        why = await run.why()
+        assert why.waits_for == "worker"
+        assert f"build 'one' of deployment {mine.name!r}, to which it is pinned" in why.sentence
+        worker, move = why.commands
+        assert worker.endswith(f"--deployment {mine.name} --build-id one")
+        temporal = Path(sys.executable).with_name("temporal")
+        moved = await asyncio.create_subprocess_exec(temporal, *shlex.split(move)[1:], "--address", address)
+        assert await moved.wait() == 0
+        assert outputs(await run.result()) == ["build two"]
 
 
 async def test_a_build_that_is_not_current_is_named_with_the_command() -> None:
