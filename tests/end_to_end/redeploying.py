@@ -337,7 +337,11 @@ BY_OBJECT = {
 
 @dataclass
 class Redeployed:
-    """What became of a run whose agents were changed while it waited, and what was said of it before."""
+    """What became of a run whose agents were changed while it waited.
+
+    Attributes:
+        foretold: What a check of the deployment said before; `unchanged`: of one that changes nothing.
+    """
 
     desk: Desk
     change: Change
@@ -346,6 +350,7 @@ class Redeployed:
     meanwhile: list[str] = field(default_factory=list[str])
     ended: Any = None
     foretold: Affected | None = None
+    unchanged: Affected | None = None
 
     async def meet_the_change(self) -> None:
         """Says what there is to say and has the call approved; waits until the run ends or lacks another worker."""
@@ -386,8 +391,11 @@ async def redeploy(changes: dict[str, Change], server: ModelServer, *, own_model
         for (kind, desk), run in zip(desks.items(), runs, strict=True):
             found[kind] = Redeployed(desk, changes[kind], run)
         await asyncio.gather(*(each.run.result_or_interruptions() for each in found.values()))
+    by_run = {each.run.id: each for each in found.values()}
     for affected in await _foretold(queue, after):
-        next(each for each in found.values() if each.run.id == affected.run_id).foretold = affected
+        by_run[affected.run_id].foretold = affected
+    for affected in await _foretold(queue, before):
+        by_run[affected.run_id].unchanged = affected
     async with worker_with(queue, after):
         await asyncio.gather(*(each.meet_the_change() for each in found.values()))
     async with worker_with(queue, before):

@@ -60,6 +60,13 @@ def test_a_change_that_matters_is_named_before_anything_takes_effect(model: str,
     assert found.meanwhile == list(found.change.meanwhile)
 
 
+@pytest.mark.parametrize(("model", "kind"), EVERY)
+def test_a_check_of_what_is_deployed_already_finds_nothing(model: str, kind: str, redeployed: Found) -> None:
+    unchanged = redeployed[model][kind].unchanged
+    assert unchanged is not None
+    assert (unchanged.verdict, unchanged.reasons) == ("unaffected", [])
+
+
 @pytest.mark.parametrize(("model", "kind"), HARMLESS)
 def test_the_check_before_foretells_that_a_run_does_not_wait(model: str, kind: str, redeployed: Found) -> None:
     foretold = redeployed[model][kind].foretold
