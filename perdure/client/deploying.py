@@ -13,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.agent import Agent
 from perdure.contracts.run import RunSettings
+from perdure.contracts.threads import THREAD_PREFIX
 from perdure.definition import AgentDefinition, Snapshot
 from perdure.errors import UserError
 from perdure.rooms import load_room
@@ -28,7 +29,7 @@ Verdict: TypeAlias = Literal["stands still", "waits", "may wait", "keeps its age
 - `may wait`: a step that it may come to does;
 - `keeps its agents`: they differ from the deployed ones, and the run goes on with its own;
 - `unaffected`: nothing differs;
-- `pinned`: it stays with another build of the code.
+- `pinned`: it stays with another build of the code, until it goes on in a new history.
 """
 
 VERDICTS: tuple[Verdict, ...] = ("stands still", "waits", "may wait", "keeps its agents", "unaffected", "pinned")
@@ -85,12 +86,11 @@ async def check_deployment(client: Client, deployed: Deployed, tell: Callable[[s
     theirs: list[WorkflowExecution] = []
     async for execution in client.list_workflows(_query(deployed.queue)):
         other = _other_build(execution, deployed.build)
-        if other is None:
+        if other is None or execution.id.startswith(THREAD_PREFIX):  # a thread comes here with its next message
             theirs.append(execution)
         else:
-            found.append(
-                Affected(execution.id, "", "pinned", [f"It stays with build {other}, whose workers it needs."])
-            )
+            reason = f"It stays with build {other}, whose workers it needs, until it goes on in a new history."
+            found.append(Affected(execution.id, "", "pinned", [reason]))
     async for replayed in load_room("workflows.replayed").replay(client, _histories(client, theirs)):
         found.append(comparing.judge(replayed))
         tell(f"{len(found)} runs looked at")

@@ -143,6 +143,7 @@ async def test_a_thread_comes_to_the_current_build_with_its_next_message() -> No
         first = await said(mine, thread, "go")
         again = await said(mine, thread, "go on")
         async with mine.build("two", needs_approval=False):
+            assert list((await mine.check("two")).values()) == ["unaffected"], "it comes to this build, and can"
             asked = len(mine.models["one"].requests)
             later = await said(mine, thread, "and now")
     assert [each.final_output for each in (first, again, later)] == ["said by one", "said by one", "said by two"]
