@@ -7,6 +7,7 @@ Ready is a worker that takes steps: the server has seen it poll, still answers, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 
 from perdure.cli.ending import CommandFailed, ExitCode
@@ -53,16 +54,12 @@ class Health:
             raise CommandFailed(ExitCode.USAGE, "WorkerNotReady", text) from error
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with contextlib.suppress(TimeoutError, OSError, ValueError):  # who asks is too slow, gone, or speaks no HTTP
             async with asyncio.timeout(_READ_SECONDS):
-                path = await _path(reader)
-                status, document = self._told(path)
+                status, document = self._told(await _path(reader))
                 writer.write(_response(status, document))
                 await writer.drain()
-        except (TimeoutError, OSError, ValueError):  # who asks is gone, too slow, or speaks no HTTP
-            pass
-        finally:
-            writer.close()
+        writer.close()
 
     def _told(self, path: str) -> tuple[int, dict[str, object]]:
         lacks = self.lacks

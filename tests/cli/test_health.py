@@ -8,7 +8,7 @@ import json
 import re
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 
 from perdure.cli.ending import CommandFailed, ExitCode
 from perdure.cli.health import Health
-from tests.cli.conftest import Shop
+from tests.cli.conftest import SHOP, Shop, eventually
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -91,6 +91,33 @@ async def test_a_port_that_is_taken_is_named(served: Served) -> None:
     with pytest.raises(CommandFailed, match=rf"health port {served.port} cannot be had") as failed:
         await Health().start(served.port)
     assert failed.value.code == ExitCode.USAGE
+
+
+@pytest.fixture
+def own_shop(tmp_path: Path) -> Iterator[Shop]:
+    """A shop whose server is nobody else's."""
+    (tmp_path / "shop.py").write_text(SHOP)
+    shop = Shop(tmp_path)
+    yield shop
+    shop.close()
+
+
+@pytest.mark.thorough
+def test_a_worker_whose_server_goes_away_is_live_and_ready_again_when_it_is_back(
+    own_shop: Shop, tmp_path: Path
+) -> None:
+    address, log = own_shop.perdure("server", "start", "--json").json["address"], tmp_path / "worker.log"
+    own_shop.worker("healthy", log, PERDURE_HEALTH_PORT="0", TEMPORAL_ADDRESS=address)
+    found = re.search(r"health: port (\d+)", log.read_text())
+    assert found is not None
+    port = int(found[1])
+    assert get(port, "/ready")[0] == 200
+    assert own_shop.perdure("server", "stop").code == 0
+    eventually(lambda: get(port, "/ready")[0] == 503, "the worker is not ready", 60.0)
+    assert get(port, "/ready")[1]["why"].startswith("the server does not answer: ")
+    assert get(port, "/live")[0] == 200
+    assert own_shop.perdure("server", "start", "--json").json["address"] == address
+    eventually(lambda: get(port, "/ready")[0] == 200, "the worker is ready again", 60.0)
 
 
 def test_a_worker_process_tells_its_health_where_it_is_asked_to(shop: Shop, tmp_path: Path) -> None:
