@@ -8,13 +8,27 @@ from typing import Annotated, Any
 
 import typer
 
-from perdure.cli.groups import AsJson, By, RunId, blobs, chat, server, threads, watch
+from perdure.cli.groups import (
+    QUEUE,
+    AsJson,
+    BuildId,
+    By,
+    Deployment,
+    Queue,
+    RunId,
+    blobs,
+    chat,
+    deploy,
+    server,
+    threads,
+    watch,
+)
 from perdure.cli.speaking import cancel, interrupt, pause, resume, send, stop
 
 _EPILOG = """\b
 Exit codes:
   0  it went well
-  1  the run failed or was cancelled, or a decision was refused
+  1  the run failed or was cancelled, a decision was refused, or runs would wait for other code
   2  wrong usage
   3  no such run or call
   4  the run waits for approval
@@ -38,10 +52,10 @@ app = typer.Typer(
 )
 app.add_typer(server, name="server")
 app.add_typer(blobs, name="blobs")
+app.add_typer(deploy, name="deploy")
 
 CallId = Annotated[str, typer.Argument(metavar="CALL", help="The call, as `perdure approvals` names it.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many runs at most.")]
-Queue = Annotated[str, typer.Option(help="The task queue where workers serve agents by name.")]
 
 
 class Outcome(StrEnum):
@@ -50,9 +64,6 @@ class Outcome(StrEnum):
     HAPPENED = "happened"
     NOT_HAPPENED = "not-happened"  # the model is told so
     RETRY = "retry"  # it did not happen, and runs anew
-
-
-QUEUE = "perdure"  # perdure.client.queues.NAMED_QUEUE, which would take temporalio with it
 
 
 def _show_version(wanted: bool) -> None:
@@ -89,18 +100,28 @@ def demo(context: typer.Context) -> None:
 @app.command()
 def worker(
     module: Annotated[str, typer.Argument(help="A Python module, such as myshop.agents; all its agents are served.")],
+    *,
     queue: Queue = QUEUE,
     graceful: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="For steps under way, once told to stop.")
     ] = 60.0,
     log_level: Annotated[str, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")] = "info",
+    health_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, envvar="PERDURE_HEALTH_PORT", help="Answers GET /live and /ready there."),
+    ] = None,
+    deployment: Deployment = None,
+    build_id: BuildId = None,
     as_json: AsJson = False,
 ) -> None:
     """Serves every agent of a module by name, until Ctrl-C or SIGTERM."""
     from perdure.cli.screen import Screen
     from perdure.cli.serving import run_worker
 
-    run_worker(Screen(as_json=as_json), module, queue, graceful, log_level)
+    run_worker(
+        Screen(as_json=as_json), module, log_level, (deployment, build_id),
+        queue=queue, graceful_seconds=graceful, health_port=health_port,
+    )  # fmt: skip
 
 
 @app.command()

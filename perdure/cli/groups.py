@@ -1,8 +1,8 @@
-"""Commands that go together: `perdure server ...`, `perdure blobs ...`; and `perdure watch`, `chat` and `threads`."""
+"""Commands that go together: `perdure server ...`, `blobs ...`, `deploy ...`; and `watch`, `chat`, `threads`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,9 +15,22 @@ blobs = typer.Typer(
     help="Looks after the blob store, where large items lie.", rich_markup_mode=None, no_args_is_help=True
 )
 
+deploy = typer.Typer(
+    help="Tells what a deployment does to runs under way.", rich_markup_mode=None, no_args_is_help=True
+)
+
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 By = Annotated[str | None, typer.Option("--by", help="Who says so; by default the login name.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document.")]
+Queue = Annotated[str, typer.Option(help="The task queue where workers serve agents by name.")]
+Deployment = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", envvar="TEMPORAL_DEPLOYMENT_NAME", help="With a build id: runs are pinned to it."),
+]
+BuildId = Annotated[
+    str | None, typer.Option(metavar="ID", envvar="TEMPORAL_WORKER_BUILD_ID", help="Names this build of the code.")
+]
+QUEUE = "perdure"  # perdure.client.queues.NAMED_QUEUE, which would take temporalio with it
 
 
 @blobs.command()
@@ -35,6 +48,36 @@ def prune(
 
     screen = Screen(as_json=as_json)
     perform(screen, lambda: prune_blobs(screen, grace, dry_run=dry_run), hint="What was removed so far is unneeded.")
+
+
+@deploy.callback()
+def _deploy() -> None:  # so that a group of one command stays one
+    return
+
+
+@deploy.command()
+def check(
+    module: Annotated[str, typer.Argument(help="The module that is to be deployed, such as myshop.agents.")],
+    *,
+    queue: Queue = QUEUE,
+    deployment: Deployment = None,
+    build_id: BuildId = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 also where a run only may wait.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Says of each run under way what becomes of it with this code; exit code 1 if one would wait or stand still."""
+    from perdure.cli.deploying import check_runs
+    from perdure.cli.ending import perform
+    from perdure.cli.modules import find_agents
+    from perdure.cli.screen import Screen
+
+    screen = Screen(as_json=as_json)
+    version = deployment, build_id
+
+    def work() -> Any:  # imports the module before there is a loop, as Python would
+        return check_runs(screen, find_agents(module), queue, version, strict=strict)
+
+    perform(screen, work, hint="Nothing was changed.")
 
 
 @server.command()
@@ -85,7 +128,7 @@ def chat(
     ],
     *,
     thread: Annotated[str, typer.Option("--thread", metavar="ID", help="The conversation; a new one is begun.")],
-    queue: Annotated[str, typer.Option(help="The task queue where workers serve agents by name.")] = "perdure",
+    queue: Queue = QUEUE,
     by: Annotated[str | None, typer.Option("--by", help="Who decides; by default the login name.")] = None,
     as_json: AsJson = False,
 ) -> None:

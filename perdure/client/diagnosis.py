@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
+from perdure.client.attendance import Build
 from perdure.contracts.messages import StatusView
 
 _TEXT_CHARACTERS = 400  # of an error
@@ -80,6 +81,7 @@ class Seen:
 
     Attributes:
         queue: Its task queue.
+        build: The build of the code that it is pinned to, if it is; only workers of that count.
         now: When that was.
         status: What the run itself tells; `None` if nobody answered for it.
         steps: What its workers do or are to do.
@@ -94,6 +96,7 @@ class Seen:
 
     queue: str
     now: datetime
+    build: Build | None = None
     status: StatusView | None = None
     steps: list[PendingStep] = field(default_factory=list[PendingStep])
     task_is_due: bool = False

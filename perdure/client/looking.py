@@ -15,7 +15,7 @@ from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverse
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
-from perdure.client.attendance import has_ended, workers_of
+from perdure.client.attendance import has_ended, pinned_build, workers_of
 from perdure.client.diagnosis import FailingTask, PendingStep, Seen, one_line
 from perdure.client.execution import Execution
 from perdure.client.host import Host
@@ -33,18 +33,21 @@ async def look(host: Host, execution: Execution, description: WorkflowExecutionD
     a run stands still must not move it.
     """
     client, raw = (await host.connection()).client, description.raw_description
-    queue = description.task_queue
+    queue, build = description.task_queue, pinned_build(raw.workflow_execution_info)
     dead, answering, taking_steps = await asyncio.gather(
-        host.owner_is_dead(queue), workers_of(client, queue, "workflow"), workers_of(client, queue, "activity")
+        host.owner_is_dead(queue),
+        workers_of(client, queue, "workflow", build),
+        workers_of(client, queue, "activity", build),
     )
     steps = [await _step(client, activity) for activity in raw.pending_activities]
     due = raw.HasField("pending_workflow_task")
     failing = await _failing(client, description) if due and raw.pending_workflow_task.attempt > 1 else None
     status = None
-    if failing is None and (answering or not due):
+    if failing is None and (answering or not (due or build)):  # for a build that is not there nobody can answer
         status = await _status(host, execution, queue, is_answered=bool(answering) and not dead)
     return Seen(
         queue=queue,
+        build=build,
         now=datetime.now(UTC),
         status=status,
         steps=steps,

@@ -6,6 +6,7 @@ import shlex
 from datetime import datetime
 from typing import TypeAlias
 
+from perdure.client.attendance import Build
 from perdure.client.diagnosis import FailingTask, PendingStep, Seen, WaitsFor, one_line
 from perdure.contracts.holding import HoldView
 from perdure.contracts.messages import ApprovalView, DeclinedView, UnknownView
@@ -209,6 +210,8 @@ def _what(view: DeclinedView) -> str:
 
 def _unserved(run_id: str, seen: Seen) -> Answer:
     """Who is missing, and what brings it back."""
+    if seen.build is not None:
+        return _without_build(run_id, seen, seen.build)
     if not seen.owner:
         command = f"perdure worker MODULE --queue {shlex.quote(seen.queue)}"
         return "worker", f"Waits for a worker: nobody takes steps of task queue {seen.queue!r}", [command]
@@ -218,6 +221,18 @@ def _unserved(run_id: str, seen: Seen) -> Answer:
         command = f"perdure run MODULE:AGENT INPUT --run-id {shlex.quote(run_id)}"
         return "process", f"Waits for its process: {seen.owner}, which served it, {why} ({again})", [command]
     return "process", f"Waits for its process: {seen.owner} lives, but no loop for tools runs in it", []
+
+
+def _without_build(run_id: str, seen: Seen, build: Build) -> Answer:
+    """A run that is pinned to a build of which no worker is there."""
+    options = f"--deployment {shlex.quote(build.deployment)} --build-id {shlex.quote(build.build_id)}"
+    sentence = (
+        f"Waits for a worker of build {build}, to which it is pinned: none takes steps of task queue {seen.queue!r}"
+    )
+    return "worker", sentence, [
+        f"perdure worker MODULE --queue {shlex.quote(seen.queue)} {options}",
+        f"temporal workflow update-options -w {shlex.quote(run_id)} --versioning-override-behavior auto_upgrade",
+    ]  # fmt: skip
 
 
 def _failing(task: FailingTask) -> Answer:
