@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -22,10 +22,14 @@ def only(value: Any, rest: Sequence[Any]) -> Any:
     """The one value that a message has.
 
     Raises:
-        ValueError: It has none, or more.
+        ValueError: It has none, or more, or it is meant for another run.
     """
     if value is NOTHING or rest:
         raise ValueError(f"expected one JSON object, got {len(rest) + (value is not NOTHING)} values")
+    if isinstance(value, dict):
+        run, own = cast("dict[str, Any]", value).get("run"), workflow.info().workflow_id
+        if isinstance(run, str) and run != own:
+            raise ValueError(f"it is meant for run {run!r:.100}, and this is {own!r:.100}")
     return value
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from perdure.cli.groups import AsJson, By, RunId, blobs, chat, server, threads, watch
+from perdure.cli.groups import AsJson, By, RunId, blobs, chat, codec_server, keys, server, threads, watch
 from perdure.cli.speaking import cancel, interrupt, pause, resume, send, stop
 
 _EPILOG = """\b
@@ -38,6 +38,7 @@ app = typer.Typer(
 )
 app.add_typer(server, name="server")
 app.add_typer(blobs, name="blobs")
+app.add_typer(keys, name="keys")
 
 CallId = Annotated[str, typer.Argument(metavar="CALL", help="The call, as `perdure approvals` names it.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many runs at most.")]
@@ -72,6 +73,9 @@ def _root(
 ) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+
+
+app.command(name="codec-server")(codec_server)
 
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
