@@ -17,6 +17,7 @@ from perdure.limits import MAX_EARLY_KEPT, MAX_IGNORED_KEPT
 from perdure.loop.decisions import Ruling
 from perdure.loop.settle import settle
 from perdure.loop.state import LoopState
+from perdure.redaction import redacted
 
 from .details import details_of
 from .opening import open_state
@@ -90,4 +91,4 @@ class Mailbox:
     def details(self) -> str:
         """What the Temporal UI shows as current details."""
         run = None if keyring() is None else workflow.info().workflow_id
-        return details_of(self.state, self.ignored, run)
+        return redacted(details_of(self.state, self.ignored, run))
