@@ -62,6 +62,11 @@ class Keyring:
         """The key that encrypts."""
         return self.keys[0]
 
+    @property
+    def ids(self) -> list[str]:
+        """The keys' ids, the first one's first."""
+        return [key.id for key in self.keys]
+
     def find(self, key_id: str) -> Key | None:
         """The key with this id."""
         return next((key for key in self.keys if key.id == key_id), None)
