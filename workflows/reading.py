@@ -26,11 +26,16 @@ def only(value: Any, rest: Sequence[Any]) -> Any:
     """
     if value is NOTHING or rest:
         raise ValueError(f"expected one JSON object, got {len(rest) + (value is not NOTHING)} values")
-    if isinstance(value, dict):
-        run, own = cast("dict[str, Any]", value).get("run"), workflow.info().workflow_id
-        if isinstance(run, str) and run != own:
-            raise ValueError(f"it is meant for run {run!r:.100}, and this is {own!r:.100}")
+    run, own = _named_run(value), workflow.info().workflow_id
+    if run not in (None, own):
+        raise ValueError(f"it is meant for run {run!r:.100}, and this is {own!r:.100}")
     return value
+
+
+def _named_run(value: Any) -> str | None:
+    """The run that a message says that it is meant for; what is no name, its own reader refuses."""
+    run = cast("dict[str, Any]", value).get("run") if isinstance(value, dict) else None
+    return run if isinstance(run, str) else None
 
 
 def resolution_of(message: ResolutionMessage) -> Resolution:
