@@ -7,6 +7,7 @@ else whoever reaches the namespace could stop any run with one message.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 
 from temporalio.api.common.v1 import Payload
@@ -20,11 +21,16 @@ from perdure.encryption import is_genuine, is_rejected, lacks_key, reason
 from perdure.errors import PayloadUnreadable
 from perdure.loop.steps import CallTool, Outcome, OutcomeUnknown, Step, StepDeclined
 
+_log = logging.getLogger("perdure")
+
 
 def refused_for_key(act: WorkflowActivation) -> WorkflowActivationCompletion | None:
     """The failed workflow task of an activation that waits for a worker with the key; `None` if it need not."""
     for job in act.jobs:
         for payload in _waiting(job):
+            _log.warning(
+                "execution %s waits for another worker: a value of its history %s", act.run_id, reason(payload)
+            )
             completion = WorkflowActivationCompletion(run_id=act.run_id)
             completion.failed.failure.message = f"A value of the history {reason(payload)}."
             completion.failed.failure.application_failure_info.type = KEY_MISSING

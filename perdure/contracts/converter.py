@@ -19,7 +19,8 @@ from perdure.errors import PayloadUnreadable
 from perdure.keyring import Keyring, keyring
 
 _JSON = b"json/plain"
-_SAY_NOTHING = {"RunContinued"}  # an answer to queries, of which a client sees the text alone
+# What holds nothing of a run and is said to a query, of whose failure a client sees the text alone.
+_SAY_NOTHING = {"RunContinued", "MalformedMessage"}
 
 
 class _PayloadConverter(PydanticPayloadConverter):

@@ -22,6 +22,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from perdure import Agent
+from perdure.client.listing import list_runs
 from perdure.contracts.run import RunInput
 from perdure.encryption import ENCRYPTED, Place, encrypted
 from perdure.errors import PayloadUnreadable
@@ -188,6 +189,22 @@ async def test_a_client_without_the_key_is_told_which_it_lacks(vault: Vault) -> 
         with pytest.raises(PayloadUnreadable, match="key 'new', which this process does not have"):
             await status_of(await seen_by(vault, BEFORE, handle))
         await handle.cancel()
+
+
+async def test_a_list_shows_runs_that_it_cannot_read(vault: Vault) -> None:
+    place = vault.place.connection
+    for ring in (None, AFTER, BEFORE):
+        client = await vault.client(ring)
+        value = RunInput(agent="Refunds", input=[], max_turns=None)
+        memo = {"perdure": {"agent": "Refunds"}}
+        run_id = f"run-{uuid.uuid4().hex[:8]}"
+        handle = await client.start_workflow("AgentRun", value, id=run_id, task_queue=run_id, memo=memo)
+        await handle.terminate()
+    connection = dataclasses.replace(place, client=await vault.client(BEFORE))
+    async with asyncio.timeout(60):
+        while len(found := await list_runs(connection, None, 10)) < 3:  # noqa: ASYNC110  visibility comes late
+            await asyncio.sleep(0.1)
+    assert sorted(run.agent for run in found) == ["", "", "Refunds"]
 
 
 async def test_a_step_completed_by_hand_without_a_key_counts_for_nothing(vault: Vault) -> None:
