@@ -157,14 +157,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _answered(self) -> dict[str, Any]:
         self._check_source()
         self._check_token()
-        work, namespace = _ANSWERS.get(self.path.rstrip("/")), self.headers.get("X-Namespace", "")
+        path, namespace = urlsplit(self.path).path.rstrip("/"), self.headers.get("X-Namespace", "")
+        work = _ANSWERS.get(path)
         if work is None:
             raise Refused(404, "there are /decode and /encode")
         payloads = self._payloads()
         if not namespace:
             raise Refused(400, "X-Namespace does not say which namespace it is about")
         answered = work(payloads, namespace, self.settings.ring)
-        _log.info("%s %d payloads of %r for %s", self.path, len(payloads), namespace, self.client_address[0])
+        _log.info("%s %d payloads of %r for %s", path, len(payloads), namespace, self.client_address[0])
         return MessageToDict(Payloads(payloads=answered))
 
     def _check_source(self) -> None:
