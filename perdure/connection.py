@@ -26,6 +26,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.contracts.converter import data_converter
 from perdure.errors import ServerTooOld, ServerUnavailable, UserError
+from perdure.keyring import keyring
 from perdure.server.embedded import ensure_server
 from perdure.server.home import data_home
 from perdure.telemetry.callers import CallersTrace
@@ -94,6 +95,7 @@ async def connect(*, timeout: timedelta = CONNECT_TIMEOUT) -> Connection:  # noq
         ServerTooOld: The server is older than `MINIMUM_SERVER_VERSION`.
         UserError: The configuration cannot be read, or names a namespace that the server does not have.
     """
+    keyring()  # refuses keys that are none, before anything depends on them
     _keep_standard_output_clean(os.getpid())
     target = await _target(_load_profile())
     try:

@@ -41,6 +41,7 @@ from perdure.loop.steps import (
     Step,
     UseSession,
 )
+from perdure.redaction import redacted
 
 from .call_inputs import resolve_input, tool_input
 from .inputs import guardrail_input, hook_input, model_input, user_input
@@ -261,9 +262,10 @@ def _as_text(call: Call) -> str:
         inner = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     except (ValueError, AttributeError, RecursionError):
         inner = call.arguments
-    text = clean_text(f"{call.name}({inner})".replace("\n", " ").replace("`", "'"))  # JSON escapes half surrogates
+    text = redacted(clean_text(f"{call.name}({inner})".replace("\n", " ").replace("`", "'")))  # JSON: half surrogates
     return text if len(text) <= _SUMMARY_CHARACTERS else text[: _SUMMARY_CHARACTERS - 2] + "…)"
 
 
 def _short(summary: str) -> str:
+    summary = redacted(summary)
     return summary if len(summary) <= _SUMMARY_CHARACTERS else summary[: _SUMMARY_CHARACTERS - 1] + "…"

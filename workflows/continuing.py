@@ -25,6 +25,8 @@ from perdure.loop.state import Frame, LoopState
 from perdure.loop.threads import fail_thread
 from perdure.loop.turn import warn
 
+from .unopened import check_opened
+
 _SEAL_TIMEOUT = timedelta(seconds=60)
 _ATTEMPTS = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=5)
 _PATIENCE_EVENTS = 1000  # after a run could not go on in a new history it tries again this much later
@@ -97,6 +99,7 @@ async def _seal(state: LoopState, frame: Frame, transcript: Transcript, upto: in
             retry_policy=_ATTEMPTS,
             summary=f"items {start} to {upto} go to the blob store",
         )
+        check_opened(sealed)
         seal(frame, transcript, [Chunk(**chunk.model_dump()) for chunk in sealed.chunks])
         seal_history(state.thread, transcript)
     except (ActivityError, ValueError) as error:

@@ -34,8 +34,14 @@ def timer_summary(state: LoopState, call_id: str) -> str:
     return f"{'outcome' if call.phase == 'unknown' else 'approval'} {call_id}: {call.name}"
 
 
-def details_of(state: LoopState, ignored: list[str]) -> str:
-    """The run's current details in Markdown; they cost what they show, never what the run has been through."""
+def details_of(state: LoopState, ignored: list[str], run: str | None = None) -> str:
+    """The run's current details in Markdown; they cost what they show, never what the run has been through.
+
+    Args:
+        state: The run's.
+        ignored: The messages that changed nothing.
+        run: What messages to the run are to name it by; `None` if they need not.
+    """
     phase, why = phase_of(state)
     root, used = state.root, state.paid
     limit = f" of {root.max_turns}" if root.max_turns is not None else ""
@@ -45,12 +51,12 @@ def details_of(state: LoopState, ignored: list[str]) -> str:
         "",
         safe(why),
     ]
-    lines += _held_lines(state)
+    lines += _held_lines(state, run)
     for approval in approvals_of(state)[:_APPROVALS_SHOWN]:
-        lines += ["", *_approval_lines(approval)]
+        lines += ["", *_approval_lines(approval, run)]
     asked = unknown_of(state)
     for unknown in asked[:_APPROVALS_SHOWN]:
-        lines += ["", *_unknown_lines(unknown)]
+        lines += ["", *_unknown_lines(unknown, run)]
     said = _last_message(state)
     lines += ["", "Last message:", "", quoted(said, SHOWN_CHARACTERS)] if said else []
     waiting = input_views(root)
@@ -79,14 +85,18 @@ def _sent(sent: InputView) -> str:
     return short(f"{f'{who}: ' if who else ''}{text or f'{len(sent.items)} items'}", SHOWN_CHARACTERS)
 
 
-def _held_lines(state: LoopState) -> list[str]:
+def _held_lines(state: LoopState, run: str | None) -> list[str]:
     """What lets a run go on that somebody holds up."""
-    steering, resume = state.steering, json.dumps({"by": "your name"})
+    steering, resume = state.steering, json.dumps({"by": "your name"} | _addressed(run))
     lines: list[str] = []
     if steering.interrupted is not None:
-        send = json.dumps({"message_id": "a new name", "input": "what to do", "by": "your name"})
+        send = {"message_id": "a new name", "input": "what to do", "by": "your name"} | _addressed(run)
         lines += ["", f"### Interrupted{safe(held_by(steering.interrupted))}", ""]
-        lines += ["It waits for instructions. To give them, send the update `send` with this input:", "", fenced(send)]
+        lines += [
+            "It waits for instructions. To give them, send the update `send` with this input:",
+            "",
+            fenced(json.dumps(send)),
+        ]
     if steering.paused is not None:
         lines += ["", f"### Paused{safe(held_by(steering.paused))}"]
     if lines:
@@ -95,8 +105,8 @@ def _held_lines(state: LoopState) -> list[str]:
     return lines
 
 
-def _approval_lines(approval: ApprovalView) -> list[str]:
-    message = json.dumps({"call_id": approval.call_id, "by": "your name", "digest": approval.digest})
+def _approval_lines(approval: ApprovalView, run: str | None) -> list[str]:
+    message = {"call_id": approval.call_id, "by": "your name", "digest": approval.digest} | _addressed(run)
     return [
         f"### Waits for a decision: {safe(approval.tool)} ({approval.call_id})",
         "",
@@ -106,11 +116,15 @@ def _approval_lines(approval: ApprovalView) -> list[str]:
         "",
         "To approve, send the signal `approve` (or `reject`, with a `reason` if you like) with this input:",
         "",
-        fenced(message),
+        fenced(json.dumps(message)),
     ]
 
 
-def _unknown_lines(unknown: UnknownView) -> list[str]:
+def _addressed(run: str | None) -> dict[str, str]:
+    return {} if run is None else {"run": run}
+
+
+def _unknown_lines(unknown: UnknownView, run: str | None) -> list[str]:
     message = {"call_id": unknown.call_id, "outcome": "happened", "by": "your name", "digest": unknown.digest}
     return [
         f"### May or may not have happened: {safe(unknown.tool)} ({unknown.call_id})",
@@ -124,7 +138,7 @@ def _unknown_lines(unknown: UnknownView) -> list[str]:
         "Find out, then send the signal `resolve` with this input. `outcome` is `happened` (with a `result`, if you "
         "know what came of it), `not_happened` or `retry`:",
         "",
-        fenced(json.dumps(message)),
+        fenced(json.dumps(message | _addressed(run))),
     ]
 
 

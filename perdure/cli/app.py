@@ -18,7 +18,9 @@ from perdure.cli.groups import (
     RunId,
     blobs,
     chat,
+    codec_server,
     deploy,
+    keys,
     server,
     threads,
     watch,
@@ -53,6 +55,7 @@ app = typer.Typer(
 app.add_typer(server, name="server")
 app.add_typer(blobs, name="blobs")
 app.add_typer(deploy, name="deploy")
+app.add_typer(keys, name="keys")
 
 CallId = Annotated[str, typer.Argument(metavar="CALL", help="The call, as `perdure approvals` names it.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many runs at most.")]
@@ -83,6 +86,9 @@ def _root(
 ) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+
+
+app.command(name="codec-server")(codec_server)
 
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

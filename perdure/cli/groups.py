@@ -1,4 +1,4 @@
-"""Commands that go together: `perdure server ...`, `blobs ...`, `deploy ...`; and `watch`, `chat`, `threads`."""
+"""Commands that go together: `perdure server ...`, `blobs ...`, `keys ...`, `deploy ...`; and single ones beside them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ blobs = typer.Typer(
 
 deploy = typer.Typer(
     help="Tells what a deployment does to runs under way.", rich_markup_mode=None, no_args_is_help=True
+)
+
+keys = typer.Typer(
+    help="Makes and lists keys for encryption; docs/encryption.md says how to use them.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
 )
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
@@ -78,6 +84,59 @@ def check(
         return check_runs(screen, find_agents(module), queue, version, strict=strict)
 
     perform(screen, work, hint="Nothing was changed.")
+
+
+@blobs.command()
+def encrypt(as_json: AsJson = False) -> None:
+    """Encrypts all blobs with the first key, so that older keys can be given up."""
+    from perdure.cli.ending import perform
+    from perdure.cli.keys import encrypt_blobs_anew
+    from perdure.cli.screen import Screen
+
+    screen = Screen(as_json=as_json)
+    perform(screen, lambda: encrypt_blobs_anew(screen), hint="What was encrypted so far stays so.")
+
+
+@keys.command()
+def new(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="A name that was never used, such as 2026-11.")],
+    as_json: AsJson = False,
+) -> None:
+    """Makes a key and shows it; it is kept nowhere."""
+    from perdure.cli.ending import finish
+    from perdure.cli.keys import make_key
+    from perdure.cli.screen import Screen
+
+    screen = Screen(as_json=as_json)
+    finish(screen, lambda: make_key(screen, key_id))
+
+
+@keys.command("list")
+def list_them(as_json: AsJson = False) -> None:
+    """Lists the ids of the keys that this environment has, never the keys."""
+    from perdure.cli.ending import finish
+    from perdure.cli.keys import list_keys
+    from perdure.cli.screen import Screen
+
+    screen = Screen(as_json=as_json)
+    finish(screen, lambda: list_keys(screen))
+
+
+def codec_server(
+    host: Annotated[str, typer.Option(help="Where to listen; PERDURE_CODEC_TOKEN must protect others.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8888,
+    origin: Annotated[
+        list[str] | None, typer.Option(metavar="URL", help="A Temporal UI that may ask; by default this machine's.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Shows the Temporal UI what is encrypted, and encrypts what people send from there; until Ctrl-C."""
+    from perdure.cli.ending import finish
+    from perdure.cli.keys import CodecAddress, serve_codec
+    from perdure.cli.screen import Screen
+
+    screen = Screen(as_json=as_json)
+    finish(screen, lambda: serve_codec(screen, CodecAddress(host, port, origin or [])))
 
 
 @server.command()

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.text import Text
 
+from perdure.redaction import redacted
+
 # Invisible characters can make a line read as what it is not (Unicode TR 36). Joiners only shape letters and emoji.
 _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"
@@ -40,33 +42,33 @@ class Screen:
     def show(self, document: Any, lines: list[Line]) -> None:
         """Shows an answer: the document with `--json`, else the lines."""
         if self.as_json:
-            sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+            sys.stdout.write(redacted(json.dumps(document, indent=2, default=str)) + "\n")
         else:
             for line in lines:
-                self._out.print(Text(line.text, line.style))
+                self._out.print(Text(redacted(line.text), line.style))
 
     def add(self, document: Any, lines: list[Line]) -> None:
         """Shows a part of an answer that comes bit by bit: with `--json` each document is a line."""
         if self.as_json:
-            sys.stdout.write(json.dumps(document, default=str) + "\n")
+            sys.stdout.write(redacted(json.dumps(document, default=str)) + "\n")
             sys.stdout.flush()
         else:
             self.show(document, lines)
 
     def grow(self, text: str) -> None:
         """Shows a part of a line, whose end is still to come."""
-        self._out.print(Text(text), end="")
+        self._out.print(Text(redacted(text)), end="")
         sys.stdout.flush()
 
     def note(self, text: str) -> None:
         """Says something beside the answer, on standard error."""
-        self._err.print(Text(plain(text), "dim"))
+        self._err.print(Text(redacted(plain(text)), "dim"))
 
     def error(self, kind: str, message: str, **more: Any) -> None:
         """Says what went wrong, on standard error; with `--json` also as the document `{"error": ...}`."""
         if self.as_json:
             self.show({"error": {"type": kind, "message": message}} | more, [])
-        self._err.print(Text.assemble(("error: ", "bold red"), plain(message)))
+        self._err.print(Text.assemble(("error: ", "bold red"), redacted(plain(message))))
 
 
 def plain(text: str) -> str:

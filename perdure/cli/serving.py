@@ -34,6 +34,7 @@ from perdure.client.inbox_metrics import report
 from perdure.connection import Connection
 from perdure.contracts.effects import EFFECTS_QUEUE
 from perdure.errors import UserError
+from perdure.keyring import keyring
 from perdure.rooms import load_room
 from perdure.telemetry import log_lines
 
@@ -148,6 +149,9 @@ async def _build(host: Host, connection: Connection, serving: Serving) -> Worker
 
 def _log_start(serving: Serving, connection: Connection) -> None:
     logger.info("module %s: serving %s", serving.found.module, ", ".join(serving.names))
+    if (ring := keyring()) is not None:
+        taken = "; what is not encrypted is taken, too" if ring.accepts_plain else ""
+        logger.info("encrypting with key %s, decrypting with %s%s", ring.first.id, ", ".join(ring.ids), taken)
     logger.info(
         "task queue %s at %s, namespace %s%s",
         serving.queue,

@@ -23,6 +23,7 @@ WaitsFor: TypeAlias = Literal[
     "next attempt",  # the last one failed, and the next one has its time
     "other worker",  # the workers at hand lack what a step needs
     "worker",  # nobody serves the run's queue, or all who do are busy
+    "encryption key",  # no worker at hand has the key of something in the run's history
     "process",  # the process that served the run with its own objects has ended
     "workflow code",  # the run's own step fails: a defect, or a worker whose version does not fit
     "nothing",  # the run has ended, or goes on this very moment

@@ -21,6 +21,7 @@ from perdure.contracts.threads import THREAD_PREFIX
 from perdure.errors import RunConflictError, RunNotFound, UserError
 from perdure.items import TResponseInputItem, input_items
 from perdure.limits import MAX_COMMAND_BYTES, TASK_TIMEOUT_SECONDS
+from perdure.redaction import redacted
 from perdure.snapshot import snapshot_bytes
 
 _INPUT_BYTES = MAX_COMMAND_BYTES // 2  # the other half is for the snapshot and the context
@@ -150,8 +151,8 @@ async def _start(
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE if rerun else WorkflowIDReusePolicy.REJECT_DUPLICATE,
             task_timeout=timedelta(seconds=TASK_TIMEOUT_SECONDS),
             memo={_MEMO: {"agent": run.agent, "input": digest}},
-            static_summary=_summary(run),
-            static_details=_details(run),
+            static_summary=redacted(_summary(run)),
+            static_details=redacted(_details(run)),
             request_eager_start=eager,
         )
     except WorkflowAlreadyStartedError:

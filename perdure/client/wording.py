@@ -10,6 +10,7 @@ from perdure.client.attendance import Build
 from perdure.client.diagnosis import FailingTask, PendingStep, Seen, WaitsFor, one_line
 from perdure.contracts.holding import HoldView
 from perdure.contracts.messages import ApprovalView, DeclinedView, UnknownView
+from perdure.contracts.steps import KEY_MISSING
 from perdure.contracts.threads import THREAD_PREFIX
 
 Answer: TypeAlias = tuple[WaitsFor, str, list[str]]
@@ -242,6 +243,10 @@ def _failing(task: FailingTask) -> Answer:
         )
         return "workflow code", text, []
     on = f" on worker {one_line(task.worker)}" if task.worker else ""
+    if task.failure.startswith(KEY_MISSING):
+        why = task.failure.removeprefix(f"{KEY_MISSING}: ")
+        text = f"Waits for a worker with the encryption key: its workflow task cannot be done{on}, attempt"
+        return "encryption key", f"{text} {task.attempt} follows; the run is kept: {why}", ["perdure keys list"]
     what = f"Waits for a worker whose code fits: its workflow task fails{on}, attempt {task.attempt} follows"
     hint = "the run is kept, and goes on once a worker without that error is deployed"
     return "workflow code", f"{what}; {hint}: {task.failure}", []
