@@ -18,7 +18,7 @@ from perdure.loop.settle import settle
 from perdure.loop.state import LoopState
 
 from .details import details_of
-from .opening import open_state
+from .opening import known_goal, open_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Mailbox:
         self._early: deque[_Early] = deque(maxlen=MAX_EARLY_KEPT)
         self.state: LoopState
         self.state, self.settings, self.ignored = open_state(run)
+        self.goal = known_goal(run)
 
     def commit(self, what: str, commit: Callable[[], Ruling]) -> None:
         """Commits what a signal says; what changes nothing is noted, and judged again if it may have come early."""
@@ -88,4 +89,4 @@ class Mailbox:
 
     def details(self) -> str:
         """What the Temporal UI shows as current details."""
-        return details_of(self.state, self.ignored)
+        return details_of(self.state, self.ignored, self.goal)

@@ -6,12 +6,13 @@ import time
 from dataclasses import asdict
 
 from perdure.cli.ending import ExitCode
-from perdure.cli.screen import Line, Screen, in_line
+from perdure.cli.screen import Line, Screen
 from perdure.client.deleting import delete_run
 from perdure.client.host import Host
 from perdure.client.needing import Tell
 from perdure.client.pruning import prune
 from perdure.errors import UserError
+from perdure.visible import in_line
 
 _NOTE_SECONDS = 1.0  # between two words on how far it has come
 

@@ -6,9 +6,10 @@ import json
 from collections import defaultdict
 from typing import Any, cast
 
-from perdure.cli.screen import Line, in_line, plain
+from perdure.cli.screen import Line
 from perdure.contracts.messages import CallView, StatusView
 from perdure.contracts.run import PageEntry
+from perdure.visible import in_line, plain
 
 SHOWN_CHARACTERS = 4000  # of one item; `--raw` shows all
 _STYLES = {"user": "bold cyan", "assistant": "bold green", "call": "yellow", "output": "dim"}

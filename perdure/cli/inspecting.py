@@ -12,7 +12,7 @@ from temporalio.client import WorkflowExecutionDescription
 
 from perdure.cli.conversation import conversation_lines, raw_lines
 from perdure.cli.ending import ExitCode
-from perdure.cli.screen import Line, Screen, columns, in_line, plain
+from perdure.cli.screen import Line, Screen, columns
 from perdure.client.attendance import make_sure_it_answers, workers_of
 from perdure.client.host import Host
 from perdure.client.listing import RunSummary
@@ -24,6 +24,7 @@ from perdure.errors import PerdureError
 from perdure.run import Run
 from perdure.runner import Runner
 from perdure.usage import Usage, cost_in_words
+from perdure.visible import in_line, plain
 
 _AT_ONCE = 8  # runs asked for their approvals at once
 _SHOWN_INFO = 400  # characters of what a guardrail said

@@ -5,15 +5,12 @@ from __future__ import annotations
 import io
 import json
 import sys
-import unicodedata
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
 
-# Invisible characters can make a line read as what it is not (Unicode TR 36). Joiners only shape letters and emoji.
-_HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
-_JOINERS = "\u200c\u200d"
+from perdure.visible import in_line, plain
 
 
 class Line(NamedTuple):
@@ -69,16 +66,6 @@ class Screen:
         self._err.print(Text.assemble(("error: ", "bold red"), plain(message)))
 
 
-def plain(text: str) -> str:
-    """Text that shows all there is: control and invisible characters, as those that reverse a line, as escapes."""
-    return "".join(_escaped(character) if _is_hidden(character) else character for character in text)
-
-
-def in_line(text: str) -> str:
-    r"""`plain` on one line: line ends and tabs become `\n` and `\t`."""
-    return plain(text.replace("\n", "\\n").replace("\t", "\\t"))
-
-
 def columns(rows: list[list[str]], header: list[str]) -> list[Line]:
     """A table without frames: nothing is cut, so that its ids can be copied."""
     if not rows:
@@ -90,12 +77,3 @@ def columns(rows: list[list[str]], header: list[str]) -> list[Line]:
 
 def _row(cells: list[str], widths: list[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-
-def _is_hidden(character: str) -> bool:
-    return unicodedata.category(character) in _HIDDEN and character not in "\n\t" + _JOINERS
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004  the end of the basic plane

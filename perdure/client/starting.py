@@ -19,8 +19,10 @@ from perdure.canonical import canonical, encode
 from perdure.contracts.run import RunInput, RunSettings
 from perdure.contracts.threads import THREAD_PREFIX
 from perdure.errors import RunConflictError, RunNotFound, UserError
+from perdure.item_json import said_text
 from perdure.items import TResponseInputItem, input_items
 from perdure.limits import MAX_COMMAND_BYTES, TASK_TIMEOUT_SECONDS
+from perdure.markdown import safe, short
 from perdure.snapshot import snapshot_bytes
 
 _INPUT_BYTES = MAX_COMMAND_BYTES // 2  # the other half is for the snapshot and the context
@@ -74,10 +76,10 @@ def given_items(given: str | list[TResponseInputItem], blobs: BlobStore | None) 
 def begin_thread(run_id: str, run: RunInput) -> dict[str, Any]:
     """What is noted and shown of a thread from its start on."""
     name = run_id.removeprefix(THREAD_PREFIX)
-    details = f"A thread, begun with agent **{run.agent}**: a conversation that goes on until it is closed."
+    details = f"A thread, begun with agent **{safe(run.agent)}**: a conversation that goes on until it is closed."
     return {
         "memo": {_MEMO: {"agent": run.agent, "thread": name}},
-        "static_summary": f"thread {_line(name)}: {run.agent}",
+        "static_summary": f"thread {_line(name)}: {_line(run.agent)}",
         "static_details": f"{details} Between two messages it waits, with nothing under way.",
     }
 
@@ -217,23 +219,24 @@ def _identity(run: RunInput) -> str:
 
 
 def _first_words(run: RunInput) -> str:
-    return _line(run.input[-1].get("content", "") if run.input else "")
+    """What the run is asked for: the beginning of its last message."""
+    return _line(said_text(run.input[-1])) if run.input else ""
 
 
-def _line(content: Any) -> str:
-    """Text of the user's in a line that is no Markdown."""
-    text = " ".join(str(content).split()).replace("*", "").replace("`", "'")
-    return text if len(text) <= _SUMMARY_CHARACTERS else text[:_SUMMARY_CHARACTERS] + "…"
+def _line(text: str) -> str:
+    """Text of the user's on one line, as it is."""
+    return safe(short(" ".join(text.split()), _SUMMARY_CHARACTERS))
 
 
 def _summary(run: RunInput) -> str:
-    return f"{run.agent}: {_first_words(run)}"
+    return f"{_line(run.agent)}: {_first_words(run)}"
 
 
 def _details(run: RunInput) -> str:
     given = run.settings.workflow_name
     what = "A run" if given == RunSettings().workflow_name else f"{_line(given)}: a run"
+    agent = f"**{safe(run.agent)}**"
     if run.state is not None:
-        return f"{what} of agent **{run.agent}**, which goes on from the state of another run."
+        return f"{what} of agent {agent}, which goes on from the state of another run."
     count = len(run.input)
-    return f"{what} of agent **{run.agent}**, started with {count} item{'' if count == 1 else 's'}: {_first_words(run)}"
+    return f"{what} of agent {agent}, started with {count} item{'' if count == 1 else 's'}: {_first_words(run)}"
