@@ -34,6 +34,7 @@ from perdure.loop.steps import (
 from .commands import Command, command_for
 from .continuing import Continuing
 from .details import goal_of
+from .listing import list_run
 from .opening import NOTHING
 from .outcomes import failure, success
 from .pages import outcome_of
@@ -61,6 +62,7 @@ class AgentRun(Threads):
         """Runs the agent to its end."""
         while True:
             actions = await self._planned()
+            list_run(self.state)
             for action in actions:
                 match action:
                     case Finish():

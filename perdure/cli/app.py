@@ -104,6 +104,17 @@ def worker(
 
 
 @app.command()
+def setup(as_json: AsJson = False) -> None:
+    """Makes the namespace ready: registers the search attributes by which the Temporal UI lists runs."""
+    from perdure.cli.ending import perform
+    from perdure.cli.screen import Screen
+    from perdure.cli.setting_up import set_up
+
+    screen = Screen(as_json=as_json)
+    perform(screen, lambda: set_up(screen))
+
+
+@app.command()
 def run(
     agent: Annotated[
         str,

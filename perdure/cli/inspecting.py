@@ -34,7 +34,7 @@ _ENDED_OTHERWISE = ("canceled", "terminated", "timed_out")  # ends that the run 
 async def list_runs(screen: Screen, query: str | None, limit: int) -> int:
     """Shows the latest runs, newest first."""
     found = await Runner.list(query, limit=limit)
-    rows = [[run.id, run.status, run.agent, run.started.isoformat(timespec="seconds")] for run in found]
+    rows = [[run.id, _standing(run), run.agent, run.started.isoformat(timespec="seconds")] for run in found]
     screen.show([_summary(run) for run in found], columns(rows, ["RUN", "STATUS", "AGENT", "STARTED"]))
     if not found:
         screen.note("No runs.")
@@ -218,11 +218,17 @@ def _stopped(view: GuardrailView) -> str:
     return f"{view.kind.replace('_', ' ')} guardrail {view.name} ({place}) {what}{info}"
 
 
+def _standing(run: RunSummary) -> str:
+    """How a run stands: of one that goes on, whether it waits for somebody."""
+    return run.listed if run.closed is None and run.listed else run.status
+
+
 def _summary(run: RunSummary) -> dict[str, Any]:
     return {
         "run_id": run.id,
         "agent": run.agent,
         "status": run.status,
+        "listed": run.listed,
         "started": run.started.isoformat(),
         "closed": run.closed.isoformat() if run.closed else None,
         "queue": run.queue,

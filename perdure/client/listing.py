@@ -7,11 +7,17 @@ from datetime import datetime
 
 from perdure.client.starting import noted_of
 from perdure.connection import Connection, run_url
+from perdure.search_attributes import STATUS
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run in a list."""
+    """A run in a list.
+
+    Attributes:
+        listed: Whether it waits for a person, and for what, as `PerdureStatus` in the Temporal UI; empty where the
+            namespace has no such search attribute.
+    """
 
     id: str
     agent: str
@@ -20,6 +26,7 @@ class RunSummary:
     closed: datetime | None
     queue: str
     url: str | None
+    listed: str = ""
 
 
 async def list_runs(connection: Connection, query: str | None, limit: int) -> list[RunSummary]:
@@ -39,6 +46,7 @@ async def list_runs(connection: Connection, query: str | None, limit: int) -> li
                 closed=execution.close_time,
                 queue=execution.task_queue,
                 url=run_url(connection, execution.id, execution.run_id),
+                listed=execution.typed_search_attributes.get(STATUS, ""),
             )
         )
     return found

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.sdk.v1 import WorkflowMetadata
-from temporalio.client import WorkflowExecutionDescription
+from temporalio.client import Client, WorkflowExecutionDescription
 
 from perdure import Agent, Run, RunConfig, Runner, function_tool
 from perdure.connection import connect
 from perdure.contracts.converter import data_converter
-from perdure.testing import tool_call
+from perdure.search_attributes import AGENT, APPROVERS, STATUS
+from perdure.testing import ScriptedModel, tool_call
 from tests.agents import refund, refund_call, scripted
+from tests.namespaces import new_place
 
 SHORT = 60  # events, after which a run goes on in a new history
 GIVEN = "Refund **order 7** <b>now</b> \u202e!"
@@ -110,3 +114,51 @@ async def test_what_a_new_history_drops_is_told_again() -> None:
     assert f"Goal:\n\n> {SHOWN}" in details
     assert details.startswith("**Support** · waiting for approval · turn 13 · ")
     await run.cancel()
+
+
+async def listed_as(run_id: str) -> dict[str, Any]:
+    """How the server lists a run."""
+    client = (await connect()).client
+    found = (await client.get_workflow_handle(run_id).describe()).typed_search_attributes
+    return {key.name: found[key] for key in (AGENT, STATUS, APPROVERS) if key in found}
+
+
+async def changes_of(client: Client, run_id: str) -> int:
+    handle, kind = client.get_workflow_handle(run_id), EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
+    return sum([event.event_type == kind async for event in handle.fetch_history_events()])
+
+
+async def test_a_run_is_listed_by_its_agent_by_whom_it_waits_for_and_by_who_decided() -> None:
+    run = await waiting(scripted(refund_call(), tool_call("add", {"a": 1, "b": 2}), "done", name="Support"))
+    assert await listed_as(run.id) == {"PerdureAgent": "Support", "PerdureStatus": "waiting for approval"}
+    await run.approve((await run.approvals())[0], by="ana\x00")
+    await run.result()
+    ended = {"PerdureAgent": "Support", "PerdureStatus": "finished", "PerdureApprovers": ["ana\\u0000"]}
+    assert await listed_as(run.id) == ended
+    assert await changes_of((await connect()).client, run.id) == 3, "waits, goes on, ends; whatever it does between"
+
+
+async def test_a_run_that_fails_and_a_thread_that_waits_are_listed_as_such() -> None:
+    failing = await Runner.start(scripted(ValueError("ill"), ValueError("ill")), "go")
+    with pytest.raises(ValueError, match="ill"):
+        await failing.result()
+    assert (await listed_as(failing.id))["PerdureStatus"] == "failed"
+
+    name = f"thread {uuid.uuid4().hex[:8]}"
+    await Runner.run(scripted("hello"), "hi", thread=name)
+    assert (await listed_as(f"thread/{name}"))["PerdureStatus"] == "waiting for a message"
+    await (await Runner.thread(name)).close()
+
+
+async def test_a_new_history_is_listed_as_the_one_before() -> None:
+    calls = [tool_call("add", {"a": number, "b": 2}) for number in range(12)]
+    agent = scripted(*calls, refund_call(), "done")
+    run = await waiting(agent, max_turns=None, run_config=RunConfig(history_events=SHORT))
+    assert await listed_as(run.id) == {"PerdureAgent": "Scripted", "PerdureStatus": "waiting for approval"}
+    await run.cancel()
+
+
+async def test_where_search_attributes_are_not_registered_runs_work_without_them(tmp_path: Path) -> None:
+    place = await new_place(tmp_path)
+    run_id = await place.ran(Agent(name="Support", model=ScriptedModel(["done"])))
+    assert await changes_of(place.client, run_id) == 0

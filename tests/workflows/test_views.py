@@ -22,6 +22,7 @@ from perdure.transcript import chain
 from perdure.usage import RequestUsage
 from tests.loop.runs import answer, answered, call, message, open_run, play, steps, tool
 from workflows.details import details_of, goal_of
+from workflows.listing import approvers_of, listed_status
 from workflows.pages import outcome_of, page_of
 from workflows.summaries import call_text, timer_summary
 from workflows.views import approvals_of, status_of
@@ -245,3 +246,26 @@ def test_the_page_in_the_ui_shows_the_newest_decisions_in_their_order() -> None:
     state.decided = {f"{turn}.0": Decision(approve=True, by="ana", at=NOON) for turn in range(1, 13)}
     shown = details_of(state, []).partition("Decided:")[2].split()
     assert [word for word in shown if word.endswith(".0")] == [f"{turn}.0" for turn in range(3, 13)]
+
+
+def test_a_run_is_listed_as_waiting_while_a_person_is_waited_for_whatever_else_goes_on() -> None:
+    state = open_run(Agent(name="Support", tools=[tool("pay", needs_approval=True), tool("look")]))
+    assert listed_status(state) == "running"
+    answer(state, steps(state)[0], answered(call("pay", "{}", "c0"), call("look", "{}", "c1")))
+    assert [step.id for step in steps(state)] != []
+    assert listed_status(state) == "waiting for approval"
+    decide(state, "1.0", Decision(True, "ana"), None)
+    settle(state, NOON)
+    assert listed_status(state) == "running"
+    assert listed_status(long_run(0)) == "finished"
+
+
+def test_who_decided_is_listed_once_and_in_bounds() -> None:
+    state = waiting_run()
+    names = ["ana", "bob", "ana", *(f"person {number}" for number in range(30)), "x" * 500]
+    state.decided = {f"{place}.0": Decision(True, name) for place, name in enumerate(names)} | {"99.0": Decision(True)}
+    listed = approvers_of(state, ["eve"])
+    assert listed[:4] == ["eve", "ana", "bob", "person 0"]
+    assert len(listed) == 20
+    state.decided = {"1.0": Decision(True, "x" * 500)}
+    assert approvers_of(state, []) == ["x" * 100]
