@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from perdure.cli.groups import AsJson, By, RunId, blobs, chat, server, threads, watch
+from perdure.cli.operating import dev, export, graph, setup
 from perdure.cli.speaking import cancel, interrupt, pause, resume, send, stop
 
 _EPILOG = """\b
@@ -104,17 +105,6 @@ def worker(
 
 
 @app.command()
-def setup(as_json: AsJson = False) -> None:
-    """Makes the namespace ready: registers the search attributes by which the Temporal UI lists runs."""
-    from perdure.cli.ending import perform
-    from perdure.cli.screen import Screen
-    from perdure.cli.setting_up import set_up
-
-    screen = Screen(as_json=as_json)
-    perform(screen, lambda: set_up(screen))
-
-
-@app.command()
 def run(
     agent: Annotated[
         str,
@@ -142,6 +132,7 @@ def run(
         screen,
         lambda: start_run(screen, wanted, find_agent(agent)),
         hint="The run goes on as long as a process serves it.",
+        busy="waiting for the run",
     )
 
 
@@ -255,7 +246,7 @@ def resolve(
     perform(screen, lambda: deciding.resolve(screen, run_id, call_id, said, result=result, by=by or getuser()))
 
 
-for command in (send, interrupt, pause, resume, stop, cancel):
+for command in (send, interrupt, pause, resume, stop, cancel, export, graph, dev, setup):
     app.command()(command)
 
 

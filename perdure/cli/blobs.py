@@ -51,12 +51,13 @@ async def delete_run_of(screen: Screen, run_id: str) -> int:
 
 
 def _now_and_then(screen: Screen) -> Tell:
-    """Says how far it has come, once a second."""
+    """Says how far it has come, once a second; at a terminal in the line of its progress."""
     said = time.monotonic()
 
     def tell(text: str) -> None:
         nonlocal said
-        if time.monotonic() - said > _NOTE_SECONDS:
+        screen.progress.tell(text)
+        if not screen.progress.is_shown and time.monotonic() - said > _NOTE_SECONDS:
             said = time.monotonic()
             screen.note(f"{text}…")
 

@@ -34,7 +34,8 @@ def prune(
     from perdure.cli.screen import Screen
 
     screen = Screen(as_json=as_json)
-    perform(screen, lambda: prune_blobs(screen, grace, dry_run=dry_run), hint="What was removed so far is unneeded.")
+    hint = "What was removed so far is unneeded."
+    perform(screen, lambda: prune_blobs(screen, grace, dry_run=dry_run), hint=hint, busy="looking for what is needed")
 
 
 @server.command()
@@ -59,7 +60,12 @@ def _server(verb: str, as_json: bool) -> None:
     from perdure.cli.embedded_server import COMMANDS
     from perdure.cli.screen import Screen
 
-    raise typer.Exit(COMMANDS[verb](Screen(as_json=as_json)))
+    screen = Screen(as_json=as_json)
+    doing = {"start": "starting", "stop": "stopping"}.get(verb, "looking for")
+    screen.progress.begin(f"{doing} the embedded server")
+    code = COMMANDS[verb](screen)
+    screen.progress.end()
+    raise typer.Exit(code)
 
 
 def watch(
@@ -75,7 +81,7 @@ def watch(
     from perdure.cli.watching import watch_run
 
     screen = Screen(as_json=as_json)
-    perform(screen, lambda: watch_run(screen, run_id, after), hint="The run goes on.")
+    perform(screen, lambda: watch_run(screen, run_id, after), hint="The run goes on.", busy="")
 
 
 def chat(
@@ -99,7 +105,8 @@ def chat(
 
     screen = Screen(as_json=as_json)
     wanted = Wanted(thread, queue, by or getuser())
-    perform(screen, lambda: chat(screen, wanted, find_agent(agent)), hint="The thread is kept, and goes on next time.")
+    hint = "The thread is kept, and goes on next time."
+    perform(screen, lambda: chat(screen, wanted, find_agent(agent)), hint=hint, busy="")
 
 
 def threads(

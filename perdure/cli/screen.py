@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.text import Text
 
+from perdure.cli.progress import Progress
 from perdure.visible import in_line, plain
 
 
@@ -33,9 +34,11 @@ class Screen:
                 stream.reconfigure(errors="backslashreplace")
         self._out = Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
         self._err = Console(soft_wrap=True, markup=False, highlight=False, emoji=False, stderr=True)
+        self.progress = Progress(self._err)
 
     def show(self, document: Any, lines: list[Line]) -> None:
         """Shows an answer: the document with `--json`, else the lines."""
+        self.progress.end()
         if self.as_json:
             sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
         else:
@@ -44,6 +47,7 @@ class Screen:
 
     def add(self, document: Any, lines: list[Line]) -> None:
         """Shows a part of an answer that comes bit by bit: with `--json` each document is a line."""
+        self.progress.end()
         if self.as_json:
             sys.stdout.write(json.dumps(document, default=str) + "\n")
             sys.stdout.flush()
@@ -52,6 +56,7 @@ class Screen:
 
     def grow(self, text: str) -> None:
         """Shows a part of a line, whose end is still to come."""
+        self.progress.end()
         self._out.print(Text(text), end="")
         sys.stdout.flush()
 
@@ -61,6 +66,7 @@ class Screen:
 
     def error(self, kind: str, message: str, **more: Any) -> None:
         """Says what went wrong, on standard error; with `--json` also as the document `{"error": ...}`."""
+        self.progress.end()
         if self.as_json:
             self.show({"error": {"type": kind, "message": message}} | more, [])
         self._err.print(Text.assemble(("error: ", "bold red"), plain(message)))

@@ -46,7 +46,7 @@ async def _register(screen: Screen, client: Client) -> dict[str, int]:
         asked.search_attributes[name] = IndexedValueType.ValueType(kind)
     try:
         await client.operator_service.add_search_attributes(asked)
-        screen.note("registered; waiting until the server knows them…")
+        screen.progress.tell("waiting until the server knows the search attributes")
         await asyncio.wait_for(_until_known(client), _KNOWN_SECONDS)
     except (RPCError, TimeoutError) as error:
         raise CommandFailed(ExitCode.FAILED, type(error).__name__, _refused(client.namespace, lacks, error)) from error
