@@ -13,6 +13,7 @@ from shlex import quote
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
+from perdure.limits import MAX_LISTED_CHARACTERS
 from perdure.visible import in_line
 
 AGENT = SearchAttributeKey.for_keyword("PerdureAgent")  # the agent that the run was started with
@@ -26,7 +27,6 @@ REGISTERED: dict[str, int] = {
     STATUS.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     APPROVERS.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
 }
-_CHARACTERS = 100  # databases keep 255; a person filters by the name that is shown
 
 
 def at_start(agent: str) -> TypedSearchAttributes:
@@ -36,7 +36,7 @@ def at_start(agent: str) -> TypedSearchAttributes:
 
 def word(text: str) -> str:
     """A text as a value: of bounded length, with nothing in it that a database refuses."""
-    return in_line(text)[:_CHARACTERS]
+    return in_line(text)[:MAX_LISTED_CHARACTERS]
 
 
 def missing(registered: Iterable[tuple[str, int]]) -> dict[str, int]:

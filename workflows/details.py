@@ -19,7 +19,7 @@ from perdure.usage import cost_in_words
 from .pages import input_views
 from .views import SHOWN_CHARACTERS, approvals_of, held_by, phase_of, told, told_outcome, unknown_of
 
-_ARGUMENT_CHARACTERS = 8000
+_ARGUMENT_CHARACTERS = 16_000  # of all calls together: the UI has its page rendered by an address that holds it
 _APPROVALS_SHOWN = 20  # queries tell all; likewise of the others
 _INPUTS_SHOWN = 10
 _DECIDED_SHOWN = 10
@@ -32,11 +32,12 @@ def details_of(state: LoopState, ignored: list[str], goal: str = "") -> str:
     """The run's current details in Markdown; they cost what they show, never what the run has been through."""
     wanted = goal_of(state, goal)
     lines = [*_head_lines(state), *(["", "Goal:", "", quoted(wanted)] if wanted else []), *_held_lines(state)]
-    for approval in approvals_of(state)[:_APPROVALS_SHOWN]:
-        lines += ["", *_approval_lines(approval)]
-    asked = unknown_of(state)
+    waiting_calls, asked = approvals_of(state)[:_APPROVALS_SHOWN], unknown_of(state)
+    each = _ARGUMENT_CHARACTERS // (len(waiting_calls) + min(len(asked), _APPROVALS_SHOWN) or 1)
+    for approval in waiting_calls:
+        lines += ["", *_approval_lines(approval, each)]
     for unknown in asked[:_APPROVALS_SHOWN]:
-        lines += ["", *_unknown_lines(unknown)]
+        lines += ["", *_unknown_lines(unknown, each)]
     said = _last_message(state)
     is_goal = short(said, SHOWN_CHARACTERS) == wanted
     lines += ["", "Last message:", "", quoted(said, SHOWN_CHARACTERS)] if said and not is_goal else []
@@ -106,14 +107,14 @@ def _held_lines(state: LoopState) -> list[str]:
     return lines
 
 
-def _approval_lines(approval: ApprovalView) -> list[str]:
+def _approval_lines(approval: ApprovalView, characters: int) -> list[str]:
     message = {"call_id": approval.call_id, "by": "your name", "digest": approval.digest}
     return [
         f"### Waits for a decision: {safe(approval.tool)} ({approval.call_id})",
         "",
         f"{safe(approval.agent)} asks to call it with these arguments:",
         "",
-        fenced(short(laid_out(approval.arguments), _ARGUMENT_CHARACTERS)),
+        fenced(short(laid_out(approval.arguments), characters)),
         "",
         "**To approve**, send the signal `approve` with this input, **to reject**, the signal `reject` (with "
         '`"reason": "…"`, if you like: it is told to the model). *More Actions*, *Send a Signal* has both.',
@@ -124,7 +125,7 @@ def _approval_lines(approval: ApprovalView) -> list[str]:
     ]
 
 
-def _unknown_lines(unknown: UnknownView) -> list[str]:
+def _unknown_lines(unknown: UnknownView, characters: int) -> list[str]:
     message = {"call_id": unknown.call_id, "outcome": "happened", "by": "your name", "digest": unknown.digest}
     return [
         f"### May or may not have happened: {safe(unknown.tool)} ({unknown.call_id})",
@@ -133,7 +134,7 @@ def _unknown_lines(unknown: UnknownView) -> list[str]:
         "",
         "It is not repeated. Arguments:",
         "",
-        fenced(short(laid_out(unknown.arguments), _ARGUMENT_CHARACTERS)),
+        fenced(short(laid_out(unknown.arguments), characters)),
         "",
         "Find out, then send the signal `resolve` with this input. `outcome` is `happened` (with a `result`, if you "
         "know what came of it), `not_happened` or `retry`:",

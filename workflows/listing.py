@@ -11,10 +11,9 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
 
+from perdure.limits import MAX_LISTED_APPROVERS
 from perdure.loop.state import LoopState
 from perdure.search_attributes import APPROVERS, STATUS, word
-
-_APPROVERS_LISTED = 20
 
 
 def list_run(state: LoopState) -> None:
@@ -49,4 +48,4 @@ def listed_status(state: LoopState) -> str:
 def approvers_of(state: LoopState, known: list[str]) -> list[str]:
     """Who has decided so far, as they claim, in the order in which they came."""
     names = [*known, *(word(decision.by) for decision in state.decided.values() if decision.by)]
-    return list(dict.fromkeys(names))[:_APPROVERS_LISTED]
+    return list(dict.fromkeys(names))[:MAX_LISTED_APPROVERS]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from temporalio.api.enums.v1 import EventType
@@ -162,3 +164,13 @@ async def test_where_search_attributes_are_not_registered_runs_work_without_them
     place = await new_place(tmp_path)
     run_id = await place.ran(Agent(name="Support", model=ScriptedModel(["done"])))
     assert await changes_of(place.client, run_id) == 0
+
+
+async def test_the_filters_that_the_documentation_links_to_are_what_it_says_and_the_server_takes_them() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "operating.md").read_text()
+    filters = re.findall(r"^\| \[[^\]]+\]\(\S+\?query=(\S+)\) \| `(.+)` \|$", page, re.MULTILINE)
+    assert len(filters) > 5
+    client = (await connect()).client
+    for linked, condition in filters:
+        assert unquote(linked) == condition
+        assert (await client.count_workflows(condition)).count >= 0

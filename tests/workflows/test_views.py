@@ -269,3 +269,9 @@ def test_who_decided_is_listed_once_and_in_bounds() -> None:
     assert len(listed) == 20
     state.decided = {"1.0": Decision(True, "x" * 500)}
     assert approvers_of(state, []) == ["x" * 100]
+
+
+def test_the_page_in_the_ui_shows_all_calls_that_wait_in_bounds() -> None:
+    details = details_of(waiting_run(json.dumps({"text": "x" * 20_000}), 20), [])
+    assert details.count("### Waits for a decision") == 20
+    assert len(details) < 40_000
