@@ -1,8 +1,8 @@
 """Search attributes: by what the list of runs in the Temporal UI can be filtered.
 
 Runs work without them: a run is started with them only where all are registered in its namespace, and its workflow sets
-only what it was started with, so that its history alone decides. `STATUS` stands for `APPROVERS`, too, which nobody has
-at a start; an attribute that is added later needs a value of its own at the start.
+only what it was started with, so that its history alone decides. `STATUS` stands for `APPROVERS` and `COST`, too, which
+nothing has at a start; an attribute that is added later needs a value of its own at the start.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ STATUS = SearchAttributeKey.for_keyword(
     "PerdureStatus"
 )  # what it does, or for whom it waits: see `workflows/listing.py`
 APPROVERS = SearchAttributeKey.for_keyword_list("PerdureApprovers")  # who has decided about its calls, as they claim
+COST = SearchAttributeKey.for_float("PerdureCostUsd")  # US dollars, of a run whose cost is known
 
 REGISTERED: dict[str, int] = {
     AGENT.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     STATUS.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     APPROVERS.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+    COST.name: IndexedValueType.INDEXED_VALUE_TYPE_DOUBLE,
 }
 
 

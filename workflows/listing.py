@@ -1,4 +1,4 @@
-"""What the list of runs is filtered by: how a run stands, and who has decided about its calls.
+"""What the list of runs is filtered by: how a run stands, who has decided about its calls, and what it cost.
 
 It changes with a wait or the end, not with each turn, since each change is an event. What is set is in the history:
 a run that was started without these attributes sets none.
@@ -13,7 +13,7 @@ from temporalio.common import SearchAttributeUpdate
 
 from perdure.limits import MAX_LISTED_APPROVERS
 from perdure.loop.state import LoopState
-from perdure.search_attributes import APPROVERS, STATUS, word
+from perdure.search_attributes import APPROVERS, COST, STATUS, word
 
 
 def list_run(state: LoopState) -> None:
@@ -26,6 +26,8 @@ def list_run(state: LoopState) -> None:
     approvers = approvers_of(state, known)
     updates: list[SearchAttributeUpdate[Any]] = [STATUS.value_set(status)]
     updates += [APPROVERS.value_set(approvers)] if approvers != known else []
+    cost = state.paid.cost_usd
+    updates += [COST.value_set(cost)] if cost is not None and cost != listed.get(COST) else []
     workflow.upsert_search_attributes(updates)  # pyright: ignore[reportUnknownMemberType]  its type has a gap
 
 

@@ -169,7 +169,7 @@ def play(perdure: Perdure, pictures: Pictures) -> None:
     perdure("run", "Desk 1041", "My order 1041 arrived broken. I want my money back!", "--run-id", run_id)
     pictures.open(run_id, "user-metadata")
     pictures.details("approved by ana")
-    pictures.take("decided", 900)
+    pictures.take("decided", 1180)
     pictures.filtered(DECIDED, run_id)
     pictures.take("decided-by", 520)
 

@@ -137,7 +137,7 @@ def _conversation(account: Account) -> Iterator[str]:
             turn = entry.turn
             if turn in answers:
                 used = answers[turn].usage
-            cost = "" if used.usd is None else f", {cost_in_words(used.usage())}"
+                cost = "" if used.usd is None else f", {cost_in_words(used.usage())}"
                 yield f"### Turn {turn}: {safe(answers[turn].agent)}{_time(at)}"
                 yield ""
                 yield f"{used.input} tokens in, {used.output} out{safe(cost)}"

@@ -17,7 +17,8 @@ from temporalio.client import Client, WorkflowExecutionDescription
 from perdure import Agent, Run, RunConfig, Runner, function_tool
 from perdure.connection import connect
 from perdure.contracts.converter import data_converter
-from perdure.search_attributes import AGENT, APPROVERS, STATUS
+from perdure.prices import Price, set_prices
+from perdure.search_attributes import AGENT, APPROVERS, COST, STATUS
 from perdure.testing import ScriptedModel, tool_call
 from tests.agents import refund, refund_call, scripted
 from tests.namespaces import new_place
@@ -150,6 +151,16 @@ async def test_a_run_that_fails_and_a_thread_that_waits_are_listed_as_such() -> 
     await Runner.run(scripted("hello"), "hi", thread=name)
     assert (await listed_as(f"thread/{name}"))["PerdureStatus"] == "waiting for a message"
     await (await Runner.thread(name)).close()
+
+
+async def test_a_run_whose_cost_is_known_is_listed_by_it() -> None:
+    set_prices({"ScriptedModel": Price(input=500, output=1000)})
+    try:
+        result = await Runner.run(scripted("done"), "go", run_id=(run_id := f"priced-{uuid.uuid4().hex[:8]}"))
+    finally:
+        set_prices(None)
+    found = (await (await connect()).client.get_workflow_handle(run_id).describe()).typed_search_attributes
+    assert found[COST] == result.context_wrapper.usage.cost_usd == 0.01
 
 
 async def test_a_new_history_is_listed_as_the_one_before() -> None:

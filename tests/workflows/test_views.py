@@ -179,7 +179,7 @@ def test_the_page_in_the_ui_shows_the_call_and_the_exact_message_to_send() -> No
 def test_the_page_in_the_ui_says_what_the_run_is_for_who_has_it_and_what_it_used() -> None:
     state = waiting_run()
     head, _, rest = details_of(state, []).partition("\n")
-    assert head == "**Support** · waiting for approval · turn 1 of 10 · 1 request, 10 tokens in, 5 out"
+    assert head == "**Support** · waiting for approval · turn 1 of 10 · 1 request, 10 tokens in, 5 out, cost unknown"
     assert "Goal:\n\n> hi" in rest
     state.agent_name = "Triage"
     assert details_of(state, []).startswith("**Support** (begun with Triage) · ")
