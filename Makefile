@@ -21,10 +21,10 @@ RUNS := tests/workflows tests/replay tests/end_to_end tests/cli tests/perdure/te
 	tests/conformance tests/activities/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test replayed thorough conformance check format worker bench chaos pins clean
+.PHONY: help setup demo test replayed thorough conformance check format worker bench chaos screenshots pins clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv with everything that the other targets use
 
@@ -74,9 +74,15 @@ chaos: $(READY) ## Kill processes in the middle of runs, again and again: make c
 	PERDURE_CHAOS_SEED=$(SEED) PERDURE_CHAOS_MINUTES=$(MINUTES) PERDURE_FAILPOINTS="$(FAILPOINTS)" \
 		$(BIN)/pytest -m chaos -rA --show-capture=stdout $(if $(FAILPOINTS),tests/chaos/test_failpoints.py)
 
+screenshots: $(READY) ## Take the pictures of docs/operating.md anew, in a headless Chromium
+	$(PYTHON) -m venv .venv/screenshots
+	.venv/screenshots/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement requirements/screenshots.txt
+	.venv/screenshots/bin/python docs/screenshots/take.py $(BIN)/perdure docs/images
+
 pins: $(READY) ## Pin the newest versions that pyproject.toml allows, with their hashes
 	$(COMPILE) --upgrade --output-file requirements/run.txt pyproject.toml
 	$(COMPILE) --upgrade --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml
+	$(COMPILE) --upgrade --output-file requirements/screenshots.txt requirements/screenshots.in
 	for peer in openai_agents_plugin pydantic_ai_temporal; do \
 		$(COMPILE) --upgrade --output-file benchmarks/peers/$$peer.txt benchmarks/peers/$$peer.in || exit 1; done
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import platformdirs
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfigProfile
@@ -27,6 +28,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from perdure.contracts.converter import data_converter
 from perdure.errors import ServerTooOld, ServerUnavailable, UserError
 from perdure.keyring import keyring
+from perdure.search_attributes import missing
 from perdure.server.embedded import ensure_server
 from perdure.server.home import data_home
 from perdure.telemetry.callers import CallersTrace
@@ -43,6 +45,9 @@ CLOUD_DOMAINS = (".tmprl.cloud", ".api.temporal.io")
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]", "0.0.0.0"}
 LOCAL_UI_URL = "http://localhost:8233"  # where the Temporal CLI's development server has its UI
 
+# What a server says that keeps its operator's service from clients, or has none.
+_NOT_TOLD = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
+
 logger = logging.getLogger(__name__)
 
 
@@ -58,6 +63,7 @@ class Connection:
         address: The server's `host:port`.
         home: The folder of Perdure's data on this machine.
         namespace_id: The namespace's own id, which no other has anywhere.
+        lists: Whether its runs can be listed by the search attributes of Perdure.
     """
 
     client: Client
@@ -67,6 +73,7 @@ class Connection:
     address: str
     home: Path
     namespace_id: str = ""
+    lists: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,7 @@ async def connect(*, timeout: timedelta = CONNECT_TIMEOUT) -> Connection:  # noq
             client = await _connect_client(target)
             await _check_version(client, target)
             namespace_id = await _check_namespace(client, target)
+            lists = not await missing_search_attributes(client)
     except TimeoutError as error:
         raise _unavailable(target, f"no answer within {timeout.total_seconds():g} s") from error
     except RPCError as error:
@@ -115,7 +123,20 @@ async def connect(*, timeout: timedelta = CONNECT_TIMEOUT) -> Connection:  # noq
         address=target.address,
         home=data_home(),
         namespace_id=namespace_id,
+        lists=lists,
     )
+
+
+async def missing_search_attributes(client: Client) -> dict[str, int]:
+    """The search attributes that the namespace does not have, with their types; all if the server does not tell."""
+    asked = ListSearchAttributesRequest(namespace=client.namespace)
+    try:
+        told = await client.operator_service.list_search_attributes(asked)
+    except RPCError as error:
+        if error.status in _NOT_TOLD:
+            return missing([])
+        raise
+    return missing(told.custom_attributes.items())
 
 
 def run_url(connection: Connection, run_id: str, workflow_run_id: str | None = None) -> str | None:

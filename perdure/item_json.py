@@ -60,6 +60,12 @@ def message_text(item: dict[str, Any]) -> str:
     return "".join(str(part.get("text") or "") for part in _parts(content) if part.get("type") == "output_text")
 
 
+def said_text(item: dict[str, Any]) -> str:
+    """The text in a message of anybody: of a user's, too, whose parts have other types."""
+    content = item.get("content")
+    return content if isinstance(content, str) else "".join(str(part.get("text") or "") for part in _parts(content))
+
+
 def message_refusal(item: dict[str, Any]) -> str | None:
     """The refusal in a message, if it is one; its parts joined."""
     parts = [part for part in _parts(item.get("content")) if part.get("type") == "refusal"]

@@ -80,14 +80,14 @@ async def new_place(folder: Path) -> Place:
     asked.workflow_execution_retention_period.FromTimedelta(timedelta(days=1))
     await known.client.workflow_service.register_namespace(asked)
     client = await Client.connect(known.address, namespace=name, data_converter=data_converter)
-    await _until_known(client)
+    await until_known(client)
     connection = Connection(client, None, False, name, known.address, folder, namespace_id=name)
     blobs = DirectoryBlobStore(folder)
     blobs.join(name, name)
     return Place(connection, blobs)
 
 
-async def _until_known(client: Client) -> None:
+async def until_known(client: Client) -> None:
     """The server learns of a new namespace in the background."""
     for _ in range(300):
         try:

@@ -33,10 +33,12 @@ from perdure.loop.steps import (
 
 from .commands import Command, command_for
 from .continuing import Continuing
-from .details import timer_summary
+from .details import goal_of
+from .listing import list_run
 from .opening import NOTHING
 from .outcomes import failure, success
 from .pages import outcome_of
+from .summaries import timer_summary
 from .threads import Threads
 
 # A run that is pinned to a build of the code goes on in a new history on the build that is current then.
@@ -63,6 +65,7 @@ class AgentRun(Threads):
         """Runs the agent to its end."""
         while True:
             actions = await self._planned()
+            list_run(self.state)
             for action in actions:
                 match action:
                     case Finish():
@@ -109,9 +112,10 @@ class AgentRun(Threads):
     async def _go_on(self) -> None:
         """Goes on in a new history; where that cannot be done now, this one will do a while longer."""
         await self.answer_all()
+        self.goal = goal_of(self.state, self.goal)  # its item may be among those that are sealed
         await self._continuing.seal(self.state)
         self._record()
-        going_on = self._continuing.input(self.state, self.ignored)
+        going_on = self._continuing.input(self.state, self.ignored, self.goal)
         if going_on is None:
             self._continuing.postpone(self.state)
             self.stay()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
 
-from perdure.canonical import clean_text
 from perdure.contracts import steps as contracts
 from perdure.contracts.effects import RESOLVE_EFFECT
 from perdure.contracts.run import RunSettings
@@ -41,13 +39,12 @@ from perdure.loop.steps import (
     Step,
     UseSession,
 )
-from perdure.redaction import redacted
 
 from .call_inputs import resolve_input, tool_input
 from .inputs import guardrail_input, hook_input, model_input, user_input
 from .session_inputs import read_input, write_input
+from .summaries import call_text, line
 
-_SUMMARY_CHARACTERS = 180
 _HEARD_OUT = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
 _NOT_WAITED_FOR = workflow.ActivityCancellationType.TRY_CANCEL
 
@@ -125,7 +122,7 @@ def _call_model(state: LoopState, frame: Frame, step: CallModel, settings: RunSe
         result_type=contracts.CallModelOutput,
         timeout=_step_timeout(seconds),
         retry=_retries(definition),
-        summary=_short(f"turn {_turn(frame, step.turn)}: {definition.name} asks {definition.model or 'its model'}"),
+        summary=line(f"turn {_turn(frame, step.turn)}: {definition.name} asks {definition.model or 'its model'}"),
         is_heard_out=True,
     )
 
@@ -165,7 +162,7 @@ def _call_tool(state: LoopState, frame: Frame, step: CallTool, call: Call) -> Co
         result_type=contracts.CallToolOutput,
         timeout=_step_timeout(tool.timeout_seconds or TOOL_TIMEOUT_SECONDS),
         retry=_PATIENT,  # of what must not be repeated the ledger lets no second attempt run
-        summary=_as_text(call),
+        summary=call_text(call),
     )
 
 
@@ -179,7 +176,7 @@ def _about_call(state: LoopState, frame: Frame, step: CallTool | ResolveEffect |
 
 def _resolve_effect(state: LoopState, frame: Frame, step: ResolveEffect, call: Call) -> Command:
     value = resolve_input(state, frame, call)
-    summary = f"{value.by or 'somebody'}: {value.outcome.replace('_', ' ')}: {_as_text(call)}"
+    summary = f"{value.by or 'somebody'}: {value.outcome.replace('_', ' ')}: {call_text(call)}"
     activity_id = f"{step.id}-{call.digest}"
     return _callable(RESOLVE_EFFECT, activity_id, value, contracts.CallToolOutput, summary)
 
@@ -188,7 +185,7 @@ def _check_guardrail(state: LoopState, frame: Frame, step: CheckGuardrail) -> Co
     call = frame.call(step.call_id)
     about = {"input": "what was added" if step.added else "the input", "output": "the final output"}.get(step.kind)
     if about is None and call is not None:
-        about = f"{'the output of ' if step.kind == 'tool_output' else ''}{_as_text(call)}"
+        about = f"{'the output of ' if step.kind == 'tool_output' else ''}{call_text(call)}"
     activity_id = step.id if call is None else f"{step.id}-{call.digest}"
     value = guardrail_input(state, frame, step, call)
     summary = f"may {about} pass?"
@@ -200,14 +197,14 @@ def _check_guardrail(state: LoopState, frame: Frame, step: CheckGuardrail) -> Co
 def _run_hook(state: LoopState, frame: Frame, step: RunHook) -> Command:
     call = frame.call(step.call_id)
     value = hook_input(state, frame, step, call)
-    about = _as_text(call) if call is not None else state.definition(frame).name
+    about = call_text(call) if call is not None else state.definition(frame).name
     return _callable(contracts.RUN_HOOK + step.event, step.id, value, contracts.HookOutput, f"{step.event}: {about}")
 
 
 def _call_user(state: LoopState, frame: Frame, step: CallUser, settings: RunSettings) -> Command:
     call = frame.call(step.call_id)
     value = user_input(state, frame, step, call, settings)
-    about = _as_text(call) if call is not None else f"turn {_turn(frame, frame.turn)}"
+    about = call_text(call) if call is not None else f"turn {_turn(frame, frame.turn)}"
     summary = f"does {about} need approval?" if step.role == "needs_approval" else f"{step.role}: {about}"
     activity_id = step.id if call is None else f"{step.id}-{call.digest}"
     return _callable(contracts.CALL_USER + step.role, activity_id, value, contracts.CallUserOutput, summary)
@@ -225,7 +222,7 @@ def _use_session(state: LoopState, frame: Frame, step: UseSession) -> Command:
         activity, result_type, value = WRITE_SESSION, WriteSessionOutput, write_input(state, frame, session, step)
         summary = f"session {name} is told {len(value.items)} item{'' if len(value.items) == 1 else 's'}"
     timeout = _step_timeout(SESSION_TIMEOUT_SECONDS)
-    return Command(activity, step.id, _payload(value), result_type, timeout, _WAITING, _short(summary))
+    return Command(activity, step.id, _payload(value), result_type, timeout, _WAITING, line(summary))
 
 
 def _turn(frame: Frame, turn: int) -> str:
@@ -241,7 +238,7 @@ def _callable(
     *,
     seconds: float = CALLABLE_TIMEOUT_SECONDS,
 ) -> Command:
-    return Command(activity, step_id, _payload(value), result_type, _step_timeout(seconds), _PATIENT, _short(summary))
+    return Command(activity, step_id, _payload(value), result_type, _step_timeout(seconds), _PATIENT, line(summary))
 
 
 def _payload(value: Any) -> RawValue:
@@ -253,19 +250,3 @@ def _open_call(frame: Frame, call_id: str) -> Call:
     if call is None:
         raise RuntimeError(f"step for call {call_id}, which is not open")
     return call
-
-
-def _as_text(call: Call) -> str:
-    """A call as it would stand in code: `refund(order_id='7', amount=40.0)`."""
-    try:
-        arguments = json.loads(call.arguments or "{}")
-        inner = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    except (ValueError, AttributeError, RecursionError):
-        inner = call.arguments
-    text = redacted(clean_text(f"{call.name}({inner})".replace("\n", " ").replace("`", "'")))  # JSON: half surrogates
-    return text if len(text) <= _SUMMARY_CHARACTERS else text[: _SUMMARY_CHARACTERS - 2] + "…)"
-
-
-def _short(summary: str) -> str:
-    summary = redacted(summary)
-    return summary if len(summary) <= _SUMMARY_CHARACTERS else summary[: _SUMMARY_CHARACTERS - 1] + "…"

@@ -61,10 +61,12 @@ class Continuing:
         for number, (frame, transcript, upto) in enumerate(list(sealable(state, self._settings.carried_bytes))):
             await _seal(state, frame, transcript, upto, number)
 
-    def input(self, state: LoopState, ignored: list[str]) -> RawValue | None:
+    def input(self, state: LoopState, ignored: list[str], goal: str) -> RawValue | None:
         """The new execution's input; `None` if it is too large to travel."""
         forget(state)
-        given = RunInput(agent=state.agent_name, state=freeze(state), settings=self._settings, ignored=ignored)
+        given = RunInput(
+            agent=state.agent_name, state=freeze(state), settings=self._settings, ignored=ignored, goal=goal
+        )
         payload = workflow.payload_converter().to_payload(given)
         return RawValue(payload) if payload.ByteSize() <= MAX_COMMAND_BYTES else None
 

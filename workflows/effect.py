@@ -15,9 +15,9 @@ from temporalio.exceptions import ApplicationError
 
 from perdure.contracts.effects import EFFECT, Attempt, EffectView, Told, read_fact
 from perdure.limits import EFFECT_REMEMBERED_SECONDS, EFFECT_UPDATES
+from perdure.markdown import safe
 from perdure.redaction import redacted
 
-from .markdown import safe
 from .opening import NOTHING
 
 _LATE_KEPT = 5

@@ -20,7 +20,7 @@ from perdure.loop.state import LoopState
 from perdure.redaction import redacted
 
 from .details import details_of
-from .opening import open_state
+from .opening import known_goal, open_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Mailbox:
         self._early: deque[_Early] = deque(maxlen=MAX_EARLY_KEPT)
         self.state: LoopState
         self.state, self.settings, self.ignored = open_state(run)
+        self.goal = known_goal(run)
 
     def commit(self, what: str, commit: Callable[[], Ruling]) -> None:
         """Commits what a signal says; what changes nothing is noted, and judged again if it may have come early."""
@@ -91,4 +92,4 @@ class Mailbox:
     def details(self) -> str:
         """What the Temporal UI shows as current details."""
         run = None if keyring() is None else workflow.info().workflow_id
-        return redacted(details_of(self.state, self.ignored, run))
+        return redacted(details_of(self.state, self.ignored, self.goal, run))

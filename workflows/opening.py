@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections.abc import Generator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from temporalio import workflow
 
@@ -54,6 +54,12 @@ def open_state(run: Any) -> tuple[LoopState, RunSettings, list[str]]:
         return LoopState(agent_name="", root=frame), RunSettings(), []
     _begin(state, given.settings)
     return state, given.settings, list(given.ignored)
+
+
+def known_goal(run: Any) -> str:
+    """What the execution before has said that the run is for."""
+    goal = cast("dict[str, Any]", run).get("goal") if isinstance(run, dict) else None
+    return goal if isinstance(goal, str) else ""
 
 
 def _begin(state: LoopState, settings: RunSettings) -> None:

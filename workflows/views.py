@@ -18,8 +18,8 @@ from perdure.loop.records import Decision, Resolution
 from perdure.loop.sending import unsaid
 from perdure.loop.state import Call, Frame, LoopState
 from perdure.loop.turn import in_output_order
+from perdure.markdown import short
 
-from .markdown import short
 from .pages import guardrail_view, input_views, kept_view
 from .telling import thread_view, words_of
 

@@ -25,6 +25,7 @@ from perdure.cli.groups import (
     threads,
     watch,
 )
+from perdure.cli.operating import dev, export, graph, setup
 from perdure.cli.speaking import cancel, interrupt, pause, resume, send, stop
 
 _EPILOG = """\b
@@ -158,6 +159,7 @@ def run(
         screen,
         lambda: start_run(screen, wanted, find_agent(agent)),
         hint="The run goes on as long as a process serves it.",
+        busy="waiting for the run",
     )
 
 
@@ -271,7 +273,7 @@ def resolve(
     perform(screen, lambda: deciding.resolve(screen, run_id, call_id, said, result=result, by=by or getuser()))
 
 
-for command in (send, interrupt, pause, resume, stop, cancel):
+for command in (send, interrupt, pause, resume, stop, cancel, export, graph, dev, setup):
     app.command()(command)
 
 

@@ -6,12 +6,13 @@ import time
 from dataclasses import asdict
 
 from perdure.cli.ending import ExitCode
-from perdure.cli.screen import Line, Screen, in_line
+from perdure.cli.screen import Line, Screen
 from perdure.client.deleting import delete_run
 from perdure.client.host import Host
 from perdure.client.needing import Tell
 from perdure.client.pruning import prune
 from perdure.errors import UserError
+from perdure.visible import in_line
 
 _NOTE_SECONDS = 1.0  # between two words on how far it has come
 
@@ -50,12 +51,13 @@ async def delete_run_of(screen: Screen, run_id: str) -> int:
 
 
 def now_and_then(screen: Screen) -> Tell:
-    """Says how far it has come, once a second."""
+    """Says how far it has come, once a second; at a terminal in the line of its progress."""
     said = time.monotonic()
 
     def tell(text: str) -> None:
         nonlocal said
-        if time.monotonic() - said > _NOTE_SECONDS:
+        screen.progress.tell(text)
+        if not screen.progress.is_shown and time.monotonic() - said > _NOTE_SECONDS:
             said = time.monotonic()
             screen.note(f"{text}…")
 

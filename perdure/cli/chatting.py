@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 from perdure.agent import Agent
 from perdure.cli.conversation import item_lines
 from perdure.cli.ending import ExitCode
-from perdure.cli.screen import Line, Screen, columns, in_line, plain
+from perdure.cli.screen import Line, Screen, columns
 from perdure.contracts.messages import ApprovalView
 from perdure.contracts.threads import THREAD_PREFIX
 from perdure.errors import DecisionConflictError, RunNotFound
@@ -23,6 +23,7 @@ from perdure.run import Run
 from perdure.runner import Runner
 from perdure.stream_events import RawResponsesStreamEvent, RunItemStreamEvent
 from perdure.thread import Thread
+from perdure.visible import in_line, plain
 
 
 @dataclass(frozen=True, slots=True)

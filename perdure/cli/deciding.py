@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from perdure.cli.ending import CommandFailed, ExitCode
-from perdure.cli.screen import Line, Screen, in_line
+from perdure.cli.screen import Line, Screen
 from perdure.client.attendance import make_sure_it_answers
 from perdure.client.host import Host
 from perdure.contracts.messages import Receipt, StatusView
 from perdure.errors import DecisionConflictError
 from perdure.run import Run
 from perdure.runner import Runner
+from perdure.visible import in_line
 
 
 async def decide(

@@ -66,28 +66,35 @@ _CODES: list[tuple[type[Exception], ExitCode]] = [
 _RPC_CODES = {RPCStatusCode.NOT_FOUND: ExitCode.UNKNOWN, RPCStatusCode.INVALID_ARGUMENT: ExitCode.USAGE}
 
 
-def perform(screen: Screen, work: Callable[[], Coroutine[Any, Any, int]], *, hint: str = "") -> NoReturn:
+def perform(
+    screen: Screen, work: Callable[[], Coroutine[Any, Any, int]], *, hint: str = "", busy: str = "asking the server"
+) -> NoReturn:
     """Does a command's work on a loop and ends the process; see `finish`."""
-    finish(screen, lambda: asyncio.run(work()), hint=hint)
+    finish(screen, lambda: asyncio.run(work()), hint=hint, busy=busy)
 
 
-def finish(screen: Screen, work: Callable[[], int], *, hint: str = "") -> NoReturn:
+def finish(screen: Screen, work: Callable[[], int], *, hint: str = "", busy: str = "") -> NoReturn:
     """Does a command's work and ends the process with the exit code that it returns or fails with.
 
     Args:
         screen: Where errors are said.
         work: Returns the exit code.
         hint: What Ctrl-C leaves behind.
+        busy: What it does, said at a terminal once it takes long; nothing for a command that speaks all the time.
     """
     try:
+        if busy:
+            screen.progress.begin(busy)
         code = work()
     except KeyboardInterrupt:
+        screen.progress.end()
         screen.note(f"Interrupted. {hint}".strip())
         code = INTERRUPTED
     except SystemExit as end:  # rich ends so where nobody reads any more, as under `| head`
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except Exception as error:  # noqa: BLE001  the end of the process: every error is said
         code = tell(screen, error)
+    screen.progress.end()
     _leave(code)
 
 

@@ -1,4 +1,4 @@
-"""Commands that go together: `perdure server ...`, `blobs ...`, `keys ...`, `deploy ...`; and single ones beside them."""
+"""Commands that go together: `perdure server ...`, `blobs ...`, `keys ...`, `deploy ...`; and single ones."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def prune(
     from perdure.cli.screen import Screen
 
     screen = Screen(as_json=as_json)
-    perform(screen, lambda: prune_blobs(screen, grace, dry_run=dry_run), hint="What was removed so far is unneeded.")
+    hint = "What was removed so far is unneeded."
+    perform(screen, lambda: prune_blobs(screen, grace, dry_run=dry_run), hint=hint, busy="looking for what is needed")
 
 
 @deploy.callback()
@@ -161,7 +162,12 @@ def _server(verb: str, as_json: bool) -> None:
     from perdure.cli.embedded_server import COMMANDS
     from perdure.cli.screen import Screen
 
-    raise typer.Exit(COMMANDS[verb](Screen(as_json=as_json)))
+    screen = Screen(as_json=as_json)
+    doing = {"start": "starting", "stop": "stopping"}.get(verb, "looking for")
+    screen.progress.begin(f"{doing} the embedded server")
+    code = COMMANDS[verb](screen)
+    screen.progress.end()
+    raise typer.Exit(code)
 
 
 def watch(
@@ -177,7 +183,7 @@ def watch(
     from perdure.cli.watching import watch_run
 
     screen = Screen(as_json=as_json)
-    perform(screen, lambda: watch_run(screen, run_id, after), hint="The run goes on.")
+    perform(screen, lambda: watch_run(screen, run_id, after), hint="The run goes on.", busy="")
 
 
 def chat(
@@ -201,7 +207,8 @@ def chat(
 
     screen = Screen(as_json=as_json)
     wanted = Wanted(thread, queue, by or getuser())
-    perform(screen, lambda: chat(screen, wanted, find_agent(agent)), hint="The thread is kept, and goes on next time.")
+    hint = "The thread is kept, and goes on next time."
+    perform(screen, lambda: chat(screen, wanted, find_agent(agent)), hint=hint, busy="")
 
 
 def threads(

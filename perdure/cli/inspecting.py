@@ -12,7 +12,9 @@ from temporalio.client import WorkflowExecutionDescription
 
 from perdure.cli.conversation import conversation_lines, raw_lines
 from perdure.cli.ending import ExitCode
-from perdure.cli.screen import Line, Screen, columns, in_line, plain
+from perdure.cli.screen import Line, Screen, columns
+from perdure.cli.standing import agents_text, began_text, standing_text, turns_text, usage_text
+from perdure.client.account import Account, account_of, call_ids
 from perdure.client.attendance import make_sure_it_answers, workers_of
 from perdure.client.host import Host
 from perdure.client.listing import RunSummary
@@ -21,19 +23,18 @@ from perdure.client.starting import find
 from perdure.contracts.messages import ApprovalView, StatusView
 from perdure.contracts.told import GuardrailView, InputView
 from perdure.errors import PerdureError
-from perdure.run import Run
 from perdure.runner import Runner
-from perdure.usage import Usage, cost_in_words
+from perdure.usage import cost_in_words
+from perdure.visible import in_line, plain
 
 _AT_ONCE = 8  # runs asked for their approvals at once
 _SHOWN_INFO = 400  # characters of what a guardrail said
-_ENDED_OTHERWISE = ("canceled", "terminated", "timed_out")  # ends that the run itself could not note
 
 
 async def list_runs(screen: Screen, query: str | None, limit: int) -> int:
     """Shows the latest runs, newest first."""
     found = await Runner.list(query, limit=limit)
-    rows = [[run.id, run.status, run.agent, run.started.isoformat(timespec="seconds")] for run in found]
+    rows = [[run.id, _standing(run), run.agent, run.started.isoformat(timespec="seconds")] for run in found]
     screen.show([_summary(run) for run in found], columns(rows, ["RUN", "STATUS", "AGENT", "STARTED"]))
     if not found:
         screen.note("No runs.")
@@ -47,23 +48,24 @@ async def show_run(screen: Screen, run_id: str, *, raw: bool) -> int:
     description = await host.call(_description(host, run_id))
     unserved = description.close_time is None and not await host.call(_takes_steps(host, run.task_queue))
     await host.call(make_sure_it_answers(host, run.task_queue))
-    status, entries = await run.status(), await run.transcript()
-    execution = _execution(description)
+    account = await host.call(account_of(host, run_id, screen.progress.tell))
     document = {
         "run_id": run_id,
-        "agent": status.agent,
-        "execution": execution,
+        "agent": account.status.agent,
+        "execution": account.execution,
         "served": not unserved,
         "queue": run.task_queue,
         "url": run.url,
-        "cost_usd": status.paid.cost_usd,
-        "status": status.model_dump(mode="json"),
-        "transcript": [entry.model_dump(mode="json") for entry in entries],
+        "began": account.began,
+        "ended": account.ended or None,
+        "cost_usd": account.status.paid.cost_usd,
+        "status": account.status.model_dump(mode="json"),
+        "transcript": [entry.model_dump(mode="json") for entry in account.said.entries],
     }
-    lines = _head_lines(run, status, execution)
+    lines = head_lines(account)
     lines += [Line(_advice(run.task_queue), "bold red")] if unserved else []
-    lines += [Line(""), *(raw_lines(entries) if raw else conversation_lines(entries, status))]
-    screen.show(document, lines + _tail_lines(run_id, status))
+    lines += [Line(""), *(raw_lines(account.said.entries) if raw else conversation_lines(account))]
+    screen.show(document, lines + _tail_lines(run_id, account.status, {*call_ids(account.said.entries)}))
     return ExitCode.OK
 
 
@@ -122,14 +124,6 @@ def approval_lines(run_id: str, approval: ApprovalView) -> list[Line]:
     ]
 
 
-def usage_text(used: Usage) -> str:
-    """Requests and tokens in words."""
-    cached = used.input_tokens_details.cached_tokens
-    of_these = f" ({cached} cached)" if cached else ""
-    requests = "1 request" if used.requests == 1 else f"{used.requests} requests"
-    return f"{requests}, {used.input_tokens} tokens in{of_these}, {used.output_tokens} out"
-
-
 async def _approvals(run_id: str) -> list[ApprovalView]:
     run = await Runner.get(run_id)
     host = Host.current()
@@ -147,10 +141,6 @@ async def _takes_steps(host: Host, queue: str) -> bool:
     return bool(await workers_of((await host.connection()).client, queue, "activity"))
 
 
-def _execution(description: WorkflowExecutionDescription) -> str:
-    return description.status.name.lower() if description.status is not None else "unknown"
-
-
 def _advice(queue: str) -> str:
     if is_process_queue(queue):
         return (
@@ -162,23 +152,24 @@ def _advice(queue: str) -> str:
     )
 
 
-def _head_lines(run: Run, status: StatusView, execution: str) -> list[Line]:
-    state = execution if execution in _ENDED_OTHERWISE else f"{status.phase}: {in_line(status.why)}"
-    limit = "" if status.max_turns is None else f" of {status.max_turns}"
+def head_lines(account: Account) -> list[Line]:
+    """What a run is, how it stands and what it used."""
     fields = {
-        "run": in_line(run.id),
-        "agent": in_line(status.agent),
-        "status": state,
-        "turn": f"{status.turn}{limit}",
-        "usage": usage_text(status.paid),
-        "cost": cost_in_words(status.paid),
-        "queue": in_line(run.task_queue),
-        "Temporal UI": run.url or "unknown (set PERDURE_UI_URL)",
+        "run": in_line(account.run_id),
+        "agent": in_line(agents_text(account)),
+        "status": in_line(standing_text(account)),
+        "began": began_text(account),
+        "turn": turns_text(account),
+        "usage": usage_text(account.status.paid),
+        "cost": cost_in_words(account.status.paid),
+        "queue": in_line(account.queue),
+        "Temporal UI": account.url or "unknown (set PERDURE_UI_URL)",
     }
     return [Line(f"{name:<11}  {value}") for name, value in fields.items()]
 
 
-def _tail_lines(run_id: str, status: StatusView) -> list[Line]:
+def _tail_lines(run_id: str, status: StatusView, shown: set[str]) -> list[Line]:
+    """What else is to be known, but for decisions about calls that are shown."""
     lines: list[Line] = []
     if status.approvals:
         lines += [Line(""), Line("Waits for a decision:", "bold")]
@@ -194,7 +185,7 @@ def _tail_lines(run_id: str, status: StatusView) -> list[Line]:
             [_stopped(view) for view in status.guardrails if view.behavior != "allow"],
         ),
         ("Sent to it, for its next model request", [_sent(each) for each in status.inputs]),
-        ("Decided", [f"{call_id} {told}" for call_id, told in status.decided.items()]),
+        ("Decided", [f"{call_id} {told}" for call_id, told in status.decided.items() if call_id not in shown]),
         ("Outcomes told", [f"{call_id} {told}" for call_id, told in status.resolved.items()]),
         ("Outcome unknown, look before repeating", status.given_up),
         ("Warnings", status.warnings),
@@ -217,11 +208,17 @@ def _stopped(view: GuardrailView) -> str:
     return f"{view.kind.replace('_', ' ')} guardrail {view.name} ({place}) {what}{info}"
 
 
+def _standing(run: RunSummary) -> str:
+    """How a run stands: of one that goes on, whether it waits for somebody."""
+    return run.listed if run.closed is None and run.listed else run.status
+
+
 def _summary(run: RunSummary) -> dict[str, Any]:
     return {
         "run_id": run.id,
         "agent": run.agent,
         "status": run.status,
+        "listed": run.listed,
         "started": run.started.isoformat(),
         "closed": run.closed.isoformat() if run.closed else None,
         "queue": run.queue,

@@ -39,12 +39,7 @@ def find_agents(name: str) -> FoundAgents:
         UserError: There is no such module, it cannot be imported, it has no agent, or two agents have one name.
     """
     module = _import(name)
-    agents: dict[str, Agent[Any]] = {}
-    for variable, value in vars(module).items():
-        if isinstance(value, Agent) and not any(value is known for known in agents.values()):
-            agents[variable] = cast("Agent[Any]", value)
-    if not agents:
-        raise UserError(f"Module {name!r} has no agent: no variable of it is an `Agent`.")
+    agents = _agents_in(module)
     _check_names(name, agents)
     return FoundAgents(
         name,
@@ -52,6 +47,35 @@ def find_agents(name: str) -> FoundAgents:
         _factory(module, "context_factory", "a run's state"),
         _factory(module, "session_factory", "a session's id"),
     )
+
+
+def agents_of(reference: str) -> list[Agent[Any]]:
+    """The agents of a module, those that share a name included; or the one that `module:variable` stands for.
+
+    Raises:
+        UserError: There is no such module or variable, it cannot be imported, or has no agent.
+    """
+    name, _, variable = reference.partition(":")
+    if variable:
+        return [_agent_in(_import(name), variable)]
+    return [*_agents_in(_import(name)).values()]
+
+
+def _agents_in(module: ModuleType) -> dict[str, Agent[Any]]:
+    agents: dict[str, Agent[Any]] = {}
+    for variable, value in vars(module).items():
+        if isinstance(value, Agent) and not any(value is known for known in agents.values()):
+            agents[variable] = cast("Agent[Any]", value)
+    if not agents:
+        raise UserError(f"Module {module.__name__!r} has no agent: no variable of it is an `Agent`.")
+    return agents
+
+
+def _agent_in(module: ModuleType, variable: str) -> Agent[Any]:
+    value = getattr(module, variable, None)
+    if not isinstance(value, Agent):
+        raise UserError(f"{variable!r} of module {module.__name__!r} is {type(value).__name__}, not an `Agent`.")
+    return cast("Agent[Any]", value)
 
 
 def _factory(module: ModuleType, name: str, argument: str) -> Callable[[Any], Any] | None:
@@ -74,10 +98,7 @@ def find_agent(reference: str) -> Agent[Any] | str:
     if parts is None or (parts[2] is None and not _is_module(parts[1])):
         return reference
     if parts[2] is not None:
-        value = getattr(_import(parts[1]), parts[2], None)
-        if not isinstance(value, Agent):
-            raise UserError(f"{parts[2]!r} of module {parts[1]!r} is {type(value).__name__}, not an `Agent`.")
-        return cast("Agent[Any]", value)
+        return _agent_in(_import(parts[1]), parts[2])
     agents = find_agents(parts[1]).agents
     if len(agents) > 1:
         choices = ", ".join(f"{parts[1]}:{variable}" for variable in agents)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import io
 import json
 import sys
-import unicodedata
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
 
+from perdure.cli.progress import Progress
 from perdure.redaction import redacted
-
-# Invisible characters can make a line read as what it is not (Unicode TR 36). Joiners only shape letters and emoji.
-_HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
-_JOINERS = "\u200c\u200d"
+from perdure.visible import in_line, plain
 
 
 class Line(NamedTuple):
@@ -38,9 +35,11 @@ class Screen:
                 stream.reconfigure(errors="backslashreplace")
         self._out = Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
         self._err = Console(soft_wrap=True, markup=False, highlight=False, emoji=False, stderr=True)
+        self.progress = Progress(self._err)
 
     def show(self, document: Any, lines: list[Line]) -> None:
         """Shows an answer: the document with `--json`, else the lines."""
+        self.progress.end()
         if self.as_json:
             sys.stdout.write(redacted(json.dumps(document, indent=2, default=str)) + "\n")
         else:
@@ -49,6 +48,7 @@ class Screen:
 
     def add(self, document: Any, lines: list[Line]) -> None:
         """Shows a part of an answer that comes bit by bit: with `--json` each document is a line."""
+        self.progress.end()
         if self.as_json:
             sys.stdout.write(redacted(json.dumps(document, default=str)) + "\n")
             sys.stdout.flush()
@@ -57,6 +57,7 @@ class Screen:
 
     def grow(self, text: str) -> None:
         """Shows a part of a line, whose end is still to come."""
+        self.progress.end()
         self._out.print(Text(redacted(text)), end="")
         sys.stdout.flush()
 
@@ -66,19 +67,10 @@ class Screen:
 
     def error(self, kind: str, message: str, **more: Any) -> None:
         """Says what went wrong, on standard error; with `--json` also as the document `{"error": ...}`."""
+        self.progress.end()
         if self.as_json:
             self.show({"error": {"type": kind, "message": message}} | more, [])
         self._err.print(Text.assemble(("error: ", "bold red"), redacted(plain(message))))
-
-
-def plain(text: str) -> str:
-    """Text that shows all there is: control and invisible characters, as those that reverse a line, as escapes."""
-    return "".join(_escaped(character) if _is_hidden(character) else character for character in text)
-
-
-def in_line(text: str) -> str:
-    r"""`plain` on one line: line ends and tabs become `\n` and `\t`."""
-    return plain(text.replace("\n", "\\n").replace("\t", "\\t"))
 
 
 def columns(rows: list[list[str]], header: list[str]) -> list[Line]:
@@ -92,12 +84,3 @@ def columns(rows: list[list[str]], header: list[str]) -> list[Line]:
 
 def _row(cells: list[str], widths: list[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-
-def _is_hidden(character: str) -> bool:
-    return unicodedata.category(character) in _HIDDEN and character not in "\n\t" + _JOINERS
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004  the end of the basic plane

@@ -11,7 +11,7 @@ from pathlib import Path
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeNamespaceResponse
 
 from perdure.cli.readiness import Gap
-from perdure.connection import Connection
+from perdure.connection import Connection, missing_search_attributes
 from perdure.limits import (
     MAX_COMMAND_BYTES,
     MAX_INLINE_ITEM_BYTES,
@@ -19,6 +19,7 @@ from perdure.limits import (
     MAX_RESULT_BYTES,
     MAX_TASK_BYTES,
 )
+from perdure.search_attributes import commands_for
 
 _SHORTEST_RETENTION = timedelta(days=3)  # a run that ended on a Friday is known on Monday
 _LARGEST_PAYLOAD_BYTES = max(MAX_COMMAND_BYTES, MAX_RESULT_BYTES, MAX_PAGE_BYTES)
@@ -29,11 +30,22 @@ async def server_gaps(connection: Connection) -> list[Gap]:
     told = await connection.client.workflow_service.describe_namespace(
         DescribeNamespaceRequest(namespace=connection.namespace)
     )
-    return [*namespace_gaps(connection.namespace, told), *_blob_gaps(connection)]
+    found = [*namespace_gaps(connection.namespace, told), *_blob_gaps(connection)]
+    return [*found, *list_gaps(connection.namespace, await missing_search_attributes(connection.client))]
+
+
+def list_gaps(namespace: str, lacks: dict[str, int]) -> Iterator[Gap]:
+    """What the list of runs cannot be filtered by."""
+    if lacks:
+        commands = ", ".join(commands_for(namespace, lacks))
+        yield Gap(
+            f"Namespace {namespace!r} has no search attributes {', '.join(lacks)}: runs work without, but the Temporal "
+            f"UI cannot list those that wait for somebody. Register them with `perdure setup`, or with {commands}."
+        )
 
 
 def namespace_gaps(name: str, told: DescribeNamespaceResponse) -> list[Gap]:
-    """What a namespace lacks. Search attributes would have their place here; no run uses any."""
+    """What a namespace lacks."""
     return [gap for check in (_retention_gaps, _limit_gaps, _capability_gaps) for gap in check(name, told)]
 
 

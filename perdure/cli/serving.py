@@ -281,7 +281,7 @@ def run_worker(
 
     if level == logging.INFO:  # temporalio's own lines at that level speak of its insides
         logging.getLogger("temporalio").setLevel(logging.WARNING)
-    perform(screen, work)
+    perform(screen, work, busy="")
 
 
 def _document(serving: Serving, connection: Connection, lacks: list[str]) -> dict[str, Any]:

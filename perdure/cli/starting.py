@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 from perdure.agent import Agent
 from perdure.cli.ending import CommandFailed, ExitCode
 from perdure.cli.inspecting import approval_document, approval_lines
-from perdure.cli.screen import Line, Screen, in_line, plain
+from perdure.cli.screen import Line, Screen
 from perdure.client.attendance import workers_of
 from perdure.client.host import Host
 from perdure.client.queues import is_process_queue
@@ -22,6 +22,7 @@ from perdure.errors import RunUnattended
 from perdure.result import RunResult
 from perdure.run import Run
 from perdure.runner import Runner
+from perdure.visible import in_line, plain
 
 _LOOK_SECONDS = 1.0
 _LOOKS = 6  # a worker that is being started needs a few seconds

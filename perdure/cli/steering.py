@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from perdure.cli.ending import CommandFailed, ExitCode
-from perdure.cli.screen import Line, Screen, in_line
+from perdure.cli.screen import Line, Screen
 from perdure.client.host import Host
 from perdure.client.starting import find
 from perdure.client.telling import When
@@ -13,6 +13,7 @@ from perdure.contracts.holding import HoldReceipt
 from perdure.contracts.messages import SendReceipt
 from perdure.errors import UserError
 from perdure.runner import Runner
+from perdure.visible import in_line
 
 
 async def send(screen: Screen, run_id: str, text: str, *, when: When, message_id: str | None, by: str) -> int:

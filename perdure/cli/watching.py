@@ -8,13 +8,14 @@ from typing import Any
 
 from perdure.cli.conversation import SHOWN_CHARACTERS, item_lines
 from perdure.cli.ending import ExitCode
-from perdure.cli.screen import Line, Screen, in_line, plain
+from perdure.cli.screen import Line, Screen
 from perdure.runner import Runner
 from perdure.stream_events import (
     AgentUpdatedStreamEvent,
     RawResponsesStreamEvent,
     RunItemStreamEvent,
 )
+from perdure.visible import in_line, plain
 
 _TEXT = "response.output_text.delta"
 

@@ -88,7 +88,7 @@ async def _launch_here(
         **given_input(wanted.given, await host.blobs()),
         **_options(wanted, state),
     )
-    found = await start_or_attach(connection.client, caller.run_id, queue, run, rerun=wanted.rerun, eager=True)
+    found = await start_or_attach(connection, caller.run_id, queue, run, rerun=wanted.rerun, eager=True)
     if not found.started and not found.closed and is_process_queue(found.queue):
         await host.take_over(found.queue, by_force=wanted.take_over)
     return found
@@ -106,9 +106,7 @@ async def _launch_by_name(host: Host, wanted: Wanted, agent: str, state: dict[st
     wanted.begins(caller.run_id)
     if wanted.reach is not None:
         await wanted.reach(caller.run_id, wanted.task_queue)
-    found = await start_or_attach(
-        connection.client, caller.run_id, wanted.task_queue, run, rerun=wanted.rerun, eager=False
-    )
+    found = await start_or_attach(connection, caller.run_id, wanted.task_queue, run, rerun=wanted.rerun, eager=False)
     return caller, found
 
 
@@ -178,12 +176,12 @@ async def _start_state(
     host: Host, wanted: Wanted, run_id: str, run: RunInput, earlier: str, *, attach: bool
 ) -> Found | None:
     """The run, started or attached to; `None` if its id is taken and another one may be tried."""
-    client = (await host.connection()).client
+    connection = await host.connection()
     by_name = isinstance(wanted.agent, str)
     if by_name and wanted.reach is not None:
         await wanted.reach(run_id, wanted.task_queue)
     queue = wanted.task_queue if by_name else await host.own_queue()
-    with going_on_from(await trace_of(client, earlier)):
+    with going_on_from(await trace_of(connection.client, earlier)):
         if wanted.run_id is not None:
-            return await start_or_attach(client, run_id, queue, run, rerun=wanted.rerun, eager=not by_name)
-        return await start_if_free(client, run_id, queue, run, attach=attach, eager=not by_name)
+            return await start_or_attach(connection, run_id, queue, run, rerun=wanted.rerun, eager=not by_name)
+        return await start_if_free(connection, run_id, queue, run, attach=attach, eager=not by_name)

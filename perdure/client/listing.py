@@ -10,11 +10,17 @@ from typing import Any
 from perdure.client.starting import noted_of
 from perdure.connection import Connection, run_url
 from perdure.errors import PayloadUnreadable
+from perdure.search_attributes import STATUS
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run in a list."""
+    """A run in a list.
+
+    Attributes:
+        listed: Whether it waits for a person, and for what, as `PerdureStatus` in the Temporal UI; empty where the
+            namespace has no such search attribute.
+    """
 
     id: str
     agent: str
@@ -23,6 +29,7 @@ class RunSummary:
     closed: datetime | None
     queue: str
     url: str | None
+    listed: str = ""
 
 
 async def list_runs(connection: Connection, query: str | None, limit: int) -> list[RunSummary]:
@@ -44,6 +51,7 @@ async def list_runs(connection: Connection, query: str | None, limit: int) -> li
                 closed=execution.close_time,
                 queue=execution.task_queue,
                 url=run_url(connection, execution.id, execution.run_id),
+                listed=execution.typed_search_attributes.get(STATUS, ""),
             )
         )
     return found

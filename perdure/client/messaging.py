@@ -29,6 +29,7 @@ from perdure.client.patience import UNANSWERED, insisted
 from perdure.client.queues import is_process_queue
 from perdure.client.starting import Found, begin_thread, given_items, make_input
 from perdure.client.wanted import Wanted, settings_of
+from perdure.connection import Connection
 from perdure.contracts.run import RunInput, ThreadStart, problems_of
 from perdure.contracts.threads import OTHER_AGENTS, THREAD_PREFIX, MessageReceipt, ThreadMessage
 from perdure.definition import Snapshot
@@ -112,8 +113,8 @@ async def _prepared(host: Host, wanted: Wanted, caller: Caller, taken: Snapshot 
 
 
 async def _send(host: Host, sent: _Sent) -> tuple[Found, MessageReceipt]:
-    client = (await host.connection()).client
-    known = await running(client, sent.thread)
+    connection = await host.connection()
+    known = await running(connection.client, sent.thread)
     queue = sent.queue if known is None else known.task_queue
     if known is not None and is_process_queue(queue):
         await host.take_over(queue, by_force=sent.take_over)
@@ -121,12 +122,12 @@ async def _send(host: Host, sent: _Sent) -> tuple[Found, MessageReceipt]:
             await host.answer_for(queue)
     message = sent.message
     try:
-        receipt = await _taken(host, queue, sent, message, client)
+        receipt = await _taken(host, queue, sent, message, connection)
     except UserError as error:
         if error.message != OTHER_AGENTS:
             raise
         message = message.model_copy(update={"snapshot": sent.snapshot})
-        receipt = await _taken(host, queue, sent, message, client)
+        receipt = await _taken(host, queue, sent, message, connection)
     return Found(receipt.execution, queue, started=receipt.sequence == 1), receipt
 
 
@@ -141,7 +142,7 @@ async def running(client: Client, run_id: str) -> WorkflowExecutionDescription |
     return description if description.status == WorkflowExecutionStatus.RUNNING else None
 
 
-async def _taken(host: Host, queue: str, sent: _Sent, message: ThreadMessage, client: Client) -> MessageReceipt:
+async def _taken(host: Host, queue: str, sent: _Sent, message: ThreadMessage, connection: Connection) -> MessageReceipt:
     """What the thread answers to a message, be it that this process has to answer for it.
 
     Raises:
@@ -150,7 +151,7 @@ async def _taken(host: Host, queue: str, sent: _Sent, message: ThreadMessage, cl
         RunUnattended: Nobody answers.
     """
     try:
-        return await insisted(host, queue, lambda within: _answered(client, sent, message, within))
+        return await insisted(host, queue, lambda within: _answered(connection, sent, message, within))
     except UNANSWERED as error:
         raise RunUnattended(
             f"Thread {sent.thread!r} did not take message {message.message_id!r} in time. Its task queue is {queue!r}; "
@@ -158,10 +159,10 @@ async def _taken(host: Host, queue: str, sent: _Sent, message: ThreadMessage, cl
         ) from error
 
 
-async def _answered(client: Client, sent: _Sent, message: ThreadMessage, within: timedelta) -> MessageReceipt:
+async def _answered(connection: Connection, sent: _Sent, message: ThreadMessage, within: timedelta) -> MessageReceipt:
     run_id = sent.thread
     try:
-        return await _update(client, sent, message, within)
+        return await _update(connection, sent, message, within)
     except WorkflowAlreadyStartedError:
         raise closed(run_id) from None
     except WorkflowUpdateFailedError as error:
@@ -183,7 +184,7 @@ def closed(run_id: str) -> ThreadClosed:
     )
 
 
-async def _update(client: Client, sent: _Sent, message: ThreadMessage, within: timedelta) -> MessageReceipt:
+async def _update(connection: Connection, sent: _Sent, message: ThreadMessage, within: timedelta) -> MessageReceipt:
     reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if sent.rerun else WorkflowIDReusePolicy.REJECT_DUPLICATE
     start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
         "AgentRun",
@@ -193,11 +194,11 @@ async def _update(client: Client, sent: _Sent, message: ThreadMessage, within: t
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=reuse,
         task_timeout=timedelta(seconds=TASK_TIMEOUT_SECONDS),
-        **begin_thread(sent.thread, sent.begin),
+        **begin_thread(connection, sent.thread, sent.begin),
     )
     begun = asyncio.ensure_future(start.workflow_handle())
     try:
-        receipt: Any = await client.execute_update_with_start_workflow(  # pyright: ignore[reportUnknownMemberType]
+        receipt: Any = await connection.client.execute_update_with_start_workflow(  # pyright: ignore[reportUnknownMemberType]
             "message", message, start_workflow_operation=start, result_type=MessageReceipt, rpc_timeout=within
         )
     finally:

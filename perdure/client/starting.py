@@ -16,12 +16,16 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.blobs import BlobStore, store_items
 from perdure.canonical import canonical, encode
+from perdure.connection import Connection
 from perdure.contracts.run import RunInput, RunSettings
 from perdure.contracts.threads import THREAD_PREFIX
 from perdure.errors import RunConflictError, RunNotFound, UserError
+from perdure.item_json import said_text
 from perdure.items import TResponseInputItem, input_items
 from perdure.limits import MAX_COMMAND_BYTES, TASK_TIMEOUT_SECONDS
+from perdure.markdown import safe, short
 from perdure.redaction import redacted
+from perdure.search_attributes import at_start
 from perdure.snapshot import snapshot_bytes
 
 _INPUT_BYTES = MAX_COMMAND_BYTES // 2  # the other half is for the snapshot and the context
@@ -72,14 +76,15 @@ def given_items(given: str | list[TResponseInputItem], blobs: BlobStore | None) 
     return store_items(input_items(given), blobs, _INPUT_BYTES)
 
 
-def begin_thread(run_id: str, run: RunInput) -> dict[str, Any]:
+def begin_thread(connection: Connection, run_id: str, run: RunInput) -> dict[str, Any]:
     """What is noted and shown of a thread from its start on."""
     name = run_id.removeprefix(THREAD_PREFIX)
-    details = f"A thread, begun with agent **{run.agent}**: a conversation that goes on until it is closed."
+    details = f"A thread, begun with agent **{safe(run.agent)}**: a conversation that goes on until it is closed."
     return {
         "memo": {_MEMO: {"agent": run.agent, "thread": name}},
-        "static_summary": f"thread {_line(name)}: {run.agent}",
+        "static_summary": f"thread {_line(name)}: {_line(run.agent)}",
         "static_details": f"{details} Between two messages it waits, with nothing under way.",
+        "search_attributes": at_start(run.agent) if connection.lists else None,
     }
 
 
@@ -112,37 +117,39 @@ def _default(name: str) -> Any:
     return RunInput.model_fields[name].default
 
 
-async def start_or_attach(client: Client, run_id: str, queue: str, run: RunInput, *, rerun: bool, eager: bool) -> Found:
+async def start_or_attach(
+    connection: Connection, run_id: str, queue: str, run: RunInput, *, rerun: bool, eager: bool
+) -> Found:
     """Starts the run; if its id is taken, finds the one that has it.
 
     Raises:
         RunConflictError: The id belongs to a run of another agent or with another input.
     """
     digest = _identity(run)
-    started = await _start(client, run_id, queue, run, digest, rerun=rerun, eager=eager)
-    return started or await _attach(client, run_id, run.agent, digest)
+    started = await _start(connection, run_id, queue, run, digest, rerun=rerun, eager=eager)
+    return started or await _attach(connection.client, run_id, run.agent, digest)
 
 
 async def start_if_free(
-    client: Client, run_id: str, queue: str, run: RunInput, *, attach: bool, eager: bool
+    connection: Connection, run_id: str, queue: str, run: RunInput, *, attach: bool, eager: bool
 ) -> Found | None:
     """Starts the run; `None` if its id is taken, unless `attach` and it is the same run."""
     digest = _identity(run)
-    started = await _start(client, run_id, queue, run, digest, rerun=False, eager=eager)
+    started = await _start(connection, run_id, queue, run, digest, rerun=False, eager=eager)
     if started is not None or not attach:
         return started
     try:
-        return await _attach(client, run_id, run.agent, digest)
+        return await _attach(connection.client, run_id, run.agent, digest)
     except RunConflictError:
         return None
 
 
 async def _start(
-    client: Client, run_id: str, queue: str, run: RunInput, digest: str, *, rerun: bool, eager: bool
+    connection: Connection, run_id: str, queue: str, run: RunInput, digest: str, *, rerun: bool, eager: bool
 ) -> Found | None:
     """The run, started; `None` if its id is taken."""
     try:
-        handle = await client.start_workflow(
+        handle = await connection.client.start_workflow(
             "AgentRun",
             run,
             id=run_id,
@@ -153,6 +160,7 @@ async def _start(
             memo={_MEMO: {"agent": run.agent, "input": digest}},
             static_summary=redacted(_summary(run)),
             static_details=redacted(_details(run)),
+            search_attributes=at_start(run.agent) if connection.lists else None,
             request_eager_start=eager,
         )
     except WorkflowAlreadyStartedError:
@@ -218,23 +226,24 @@ def _identity(run: RunInput) -> str:
 
 
 def _first_words(run: RunInput) -> str:
-    return _line(run.input[-1].get("content", "") if run.input else "")
+    """What the run is asked for: the beginning of its last message."""
+    return _line(said_text(run.input[-1])) if run.input else ""
 
 
-def _line(content: Any) -> str:
-    """Text of the user's in a line that is no Markdown."""
-    text = " ".join(str(content).split()).replace("*", "").replace("`", "'")
-    return text if len(text) <= _SUMMARY_CHARACTERS else text[:_SUMMARY_CHARACTERS] + "…"
+def _line(text: str) -> str:
+    """Text of the user's on one line, as it is."""
+    return safe(short(" ".join(text.split()), _SUMMARY_CHARACTERS))
 
 
 def _summary(run: RunInput) -> str:
-    return f"{run.agent}: {_first_words(run)}"
+    return f"{_line(run.agent)}: {_first_words(run)}"
 
 
 def _details(run: RunInput) -> str:
     given = run.settings.workflow_name
     what = "A run" if given == RunSettings().workflow_name else f"{_line(given)}: a run"
+    agent = f"**{safe(run.agent)}**"
     if run.state is not None:
-        return f"{what} of agent **{run.agent}**, which goes on from the state of another run."
+        return f"{what} of agent {agent}, which goes on from the state of another run."
     count = len(run.input)
-    return f"{what} of agent **{run.agent}**, started with {count} item{'' if count == 1 else 's'}: {_first_words(run)}"
+    return f"{what} of agent {agent}, started with {count} item{'' if count == 1 else 's'}: {_first_words(run)}"

@@ -94,6 +94,7 @@ class RunInput(Frozen):
         state: The state of another run, or of the execution before, which this one goes on from; the fields above but
             `agent` do not count then.
         ignored: What was said to the execution before and changed nothing.
+        goal: What the run is for, in the words of its input, where the execution before has sealed that.
     """
 
     engine: int = ENGINE
@@ -111,6 +112,7 @@ class RunInput(Frozen):
     thread: ThreadStart | None = None
     state: dict[str, Any] | None = None
     ignored: list[str] = []
+    goal: str = ""
 
 
 def read_input(value: Any) -> RunInput:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from perdure.errors import ServerUnavailable
+from perdure.search_attributes import REGISTERED, type_name
 from perdure.server.frontend import HOST, Answer, ask
 from perdure.server.home import Home
 from perdure.server.process import identifying_arguments
@@ -42,9 +43,10 @@ SPEED = [
     "--sqlite-pragma=journal_mode=WAL",
     "--sqlite-pragma=synchronous=NORMAL",
 ]
-# The CLI's own configuration is for its client commands; a broken one must not keep the server from starting.
 # It outlives the script that starts it, and needs none of its secrets. Nor are OpenTelemetry's settings for it.
 _NEEDED = {"HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "USERPROFILE"}
+# The CLI's own configuration is for its client commands; a broken one must not keep the server from starting.
+LISTS = [f"--search-attribute={name}={type_name(kind)}" for name, kind in REGISTERED.items()]
 QUIET = ["--log-level", "warn", "--ui-disable-news-fetch", "--disable-config-file", "--disable-config-env"]
 
 DISK_FULL = "The disk is full: free some space, or set PERDURE_HOME to a folder on another disk."
@@ -160,7 +162,7 @@ def _open_log(path: Path) -> BinaryIO:
 
 
 def _spawn(home: Home, ports: Ports, log: BinaryIO) -> subprocess.Popen[bytes]:
-    command = [str(temporal_binary()), *identifying_arguments(home.database, ports), *QUIET, *SPEED]
+    command = [str(temporal_binary()), *identifying_arguments(home.database, ports), *QUIET, *LISTS, *SPEED]
     logger.debug("starting %s", command)
     return subprocess.Popen(
         command,

@@ -14,7 +14,7 @@ def test_a_person_speaks_with_an_agent_of_a_module_and_what_was_said_stays(shop:
     said = ['call: pack {"order_id": "7"}', "output: packed 7", "Packed."]
     assert (found.code, found.out.splitlines()) == (0, said), found.err
     assert "a new one" in found.err
-    shown = shop.perdure("show", "thread/packing").out.splitlines()
+    shown = [line[10:] for line in shop.perdure("show", "thread/packing").out.splitlines()]  # without the times
     assert [line for line in shown if line.startswith(("user", "assistant"))] == ["user: Order 7", "assistant: Packed."]
     why = shop.perdure("why", "thread/packing", "--json").json
     assert (why["waits_for"], why["commands"]) == ("message", ["perdure chat AGENT --thread packing"])

@@ -32,7 +32,7 @@ def test_a_run_by_name_waits_for_approval_and_goes_on_once_approved(served: Shop
     ended = served.perdure("run", "Support", "Order 7 [bold]arrived[/bold] broken", "--run-id", "r 1")
     assert (ended.code, ended.out) == (0, "All done.\n")
 
-    shown = served.perdure("show", "r 1").out.splitlines()
+    shown = [line[10:] for line in served.perdure("show", "r 1").out.splitlines()]  # without the times
     assert "user: Order 7 [bold]arrived[/bold] broken" in shown
     assert 'call 1.0: refund {"order_id": "7"}' in shown
     assert "output 1.0: refunded 7" in shown

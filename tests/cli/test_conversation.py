@@ -4,8 +4,11 @@ import json
 from typing import Any
 
 from perdure.cli.conversation import conversation_lines, raw_lines
+from perdure.client.account import Account
+from perdure.client.reading import Said
+from perdure.client.timing import StepTimes
 from perdure.contracts.messages import CallView, StatusView
-from perdure.contracts.run import PageEntry
+from perdure.contracts.run import PageEntry, ResponseView
 from perdure.contracts.tokens import Tokens
 
 
@@ -34,8 +37,25 @@ def output(model_id: str, text: str) -> dict[str, Any]:
     return {"type": "function_call_output", "call_id": model_id, "output": text}
 
 
+def account(entries: list[PageEntry], shown: StatusView | None = None, **fields: Any) -> Account:
+    known: dict[str, Any] = {
+        "run_id": "r",
+        "started_with": "A",
+        "execution": "running",
+        "began": "",
+        "ended": "",
+        "queue": "q",
+        "url": None,
+        "steps": [],
+    }
+    responses = fields.pop("responses", [])
+    return Account(status=shown or status(), said=Said(entries, responses), **(known | fields))
+
+
 def texts(entries: list[PageEntry], shown: StatusView | None = None) -> list[str]:
-    return [line.text for line in conversation_lines(entries, shown or status())]
+    lines = [line.text for line in conversation_lines(account(entries, shown))]
+    assert {line[:10] for line in lines} <= {" " * 10}, "no times are known"
+    return [line[10:] for line in lines]
 
 
 def test_user_and_assistant_speak_under_their_names() -> None:
@@ -125,3 +145,33 @@ def test_a_handoff_is_told_with_both_agents() -> None:
 def test_handoffs_take_no_number_of_a_call() -> None:
     said = [entry(call("x", "transfer_to_b"), "handoff"), entry(call("y")), entry(output("y", "one"), "output")]
     assert texts(said)[1:] == ['call 1.0: refund {"order": 7}', "output 1.0: one"]
+
+
+def test_what_was_said_and_done_has_its_time_its_agent_and_its_tokens() -> None:
+    def step(name: str, minute: int, **fields: Any) -> StepTimes:
+        at = f"2026-01-02T23:{minute}:00.000Z"
+        return StepTimes(name, "", "", at, at, at.replace("00.000", "01.500"), 1, "completed", **fields)
+
+    late = StepTimes("model.2", "call_model", "", "", "2026-01-03T00:01:00.000Z", "2026-01-03T00:03:00.000Z", 2)
+    entries = [
+        entry({"role": "user", "content": "Hi"}, "input", 0),
+        entry(call("x")),
+        entry(output("x", "one"), "output"),
+        entry({"role": "assistant", "content": "Done."}, turn=2),
+    ]
+    responses = [
+        ResponseView(turn=turn, agent="A", first=1, count=1, usage=Tokens(input=10, output=5, cached=cached))
+        for turn, cached in ((1, 0), (2, 8))
+    ]
+    steps = [step("model.1", 10), step("tool.1.0-abc", 11), step("model.1.0/1", 12), late]
+    told = account(entries, responses=responses, steps=steps, began="2026-01-02T23:09:00.000Z")
+    assert [line.text for line in conversation_lines(told)] == [
+        "2026-01-02 (UTC)",
+        "23:09:00  user: Hi",
+        "23:10:01  turn 1: A, 10 tokens in, 5 out, 1.5 s",
+        '          call 1.0: refund {"order": 7}',
+        "23:11:01  output 1.0: one",
+        "2026-01-03 (UTC)",
+        "00:03:00  turn 2: A, 10 tokens in (8 cached), 5 out, 0:02:00, attempt 2",
+        "          assistant: Done.",
+    ]

@@ -4,24 +4,7 @@ import json
 
 import pytest
 
-from perdure.cli.screen import Line, Screen, columns, in_line, plain
-
-
-@pytest.mark.parametrize("hidden", ["\x1b", "\x07", "\r", "\x9b", "\u202e", "\u2066", "\u200b", "\u2028", "\U000e0041"])
-def test_a_character_that_cannot_be_seen_is_shown_as_an_escape(hidden: str) -> None:
-    shown = plain(f"a{hidden}b")
-    assert shown.isascii()
-    assert shown.isprintable()
-    assert f"{ord(hidden):04x}" in shown
-
-
-@pytest.mark.parametrize("text", ["größer", "日本", "שלום", "👩\u200d👧", "a\tb\nc"])
-def test_text_of_any_language_is_shown_as_it_is(text: str) -> None:
-    assert plain(text) == text
-
-
-def test_in_a_line_a_line_end_is_an_escape() -> None:
-    assert in_line("a\nb\tc") == "a\\nb\\tc"
+from perdure.cli.screen import Line, Screen, columns
 
 
 def test_a_table_cuts_nothing() -> None:

@@ -40,7 +40,7 @@ def test_an_interrupted_run_waits_for_what_is_sent(served: Shop) -> None:
     assert "  perdure send s2 WHAT" in why.out.splitlines()
     assert said(served, "send", "s2", "never mind")["verdict"] == "accepted"
     assert served.perdure("run", "Support", "Order 22", "--run-id", "s2").out == "All done.\n"
-    shown = served.perdure("show", "s2").out.splitlines()
+    shown = [line[10:] for line in served.perdure("show", "s2").out.splitlines()]  # without the times
     assert "output 1.0: Not run: the user has said something in the meantime." in shown
     assert "user: never mind" in shown
 

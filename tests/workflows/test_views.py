@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from perdure.agent import Agent
+from perdure.contracts.messages import DecisionMessage, read_message
 from perdure.contracts.run import PageRequest, RunSettings
 from perdure.contracts.tokens import Tokens
 from perdure.loop.decisions import decide
@@ -18,8 +21,10 @@ from perdure.loop.steps import OutcomeUnknown, StepFailed
 from perdure.transcript import chain
 from perdure.usage import RequestUsage
 from tests.loop.runs import answer, answered, call, message, open_run, play, steps, tool
-from workflows.details import details_of, timer_summary
+from workflows.details import details_of, goal_of
+from workflows.listing import approvers_of, listed_status
 from workflows.pages import outcome_of, page_of
+from workflows.summaries import call_text, timer_summary
 from workflows.views import approvals_of, status_of
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC).timestamp()
@@ -39,6 +44,12 @@ def waiting_run(arguments: str = '{"amount": 5}', count: int = 1) -> LoopState:
     for each in state.root.calls:
         each.since = NOON
     return state
+
+
+def blocks_of(details: str) -> list[Any]:
+    """What the blocks of JSON in Markdown hold."""
+    blocks = re.findall(r"^(`{3,})json\n(.*?)\n\1$", details, re.MULTILINE | re.DOTALL)
+    return [json.loads(block) for _, block in blocks]
 
 
 def test_a_page_holds_the_items_asked_for() -> None:
@@ -145,17 +156,40 @@ def test_an_unknown_outcome_is_told_with_the_exact_message_that_answers() -> Non
     )
     assert (status.unknown_outcomes, status.unknown[0].why) == (["1.0"], "the worker was lost")
     details = details_of(state, [])
-    assert (
-        f'{{"call_id": "1.0", "outcome": "happened", "by": "your name", "digest": "{status.unknown[0].digest}"}}'
-        in details
-    )
+    assert {
+        "call_id": "1.0",
+        "outcome": "happened",
+        "by": "your name",
+        "digest": status.unknown[0].digest,
+    } in blocks_of(details)
 
 
-def test_the_page_in_the_ui_shows_the_exact_message_to_send() -> None:
-    details = details_of(waiting_run(), ["signal 'x': unknown"])
-    assert '{"call_id": "1.0", "by": "your name", "digest": ' in details
+def test_the_page_in_the_ui_shows_the_call_and_the_exact_message_to_send() -> None:
+    state = waiting_run()
+    details = details_of(state, ["signal 'x': unknown"])
+    (approval,) = approvals_of(state)
+    message = {"call_id": "1.0", "by": "your name", "digest": approval.digest}
+    assert blocks_of(details) == [{"amount": 5}, message]
+    assert read_message(DecisionMessage, message).digest == approval.digest
+    assert f"rejected at {approval.expires}" in details
     assert "I will pay." in details
     assert "Messages that changed nothing" in details
+
+
+def test_the_page_in_the_ui_says_what_the_run_is_for_who_has_it_and_what_it_used() -> None:
+    state = waiting_run()
+    head, _, rest = details_of(state, []).partition("\n")
+    assert head == "**Support** · waiting for approval · turn 1 of 10 · 1 request, 10 tokens in, 5 out, cost unknown"
+    assert "Goal:\n\n> hi" in rest
+    state.agent_name = "Triage"
+    assert details_of(state, []).startswith("**Support** (begun with Triage) · ")
+
+
+def test_the_page_in_the_ui_says_the_goal_of_a_run_whose_input_is_sealed() -> None:
+    state = waiting_run()
+    assert goal_of(state, "of an earlier message") == "hi"
+    del state.root.record.entries[0]
+    assert "Goal:\n\n> refund \\*order\\* 7" in details_of(state, [], "refund *order* 7")
 
 
 def test_what_others_wrote_is_shown_as_it_is() -> None:
@@ -163,9 +197,38 @@ def test_what_others_wrote_is_shown_as_it_is() -> None:
     assert r"\[click\](http://x) \*\*now\*\*" in details
 
 
-def test_the_timeline_names_the_approval() -> None:
-    assert timer_summary(waiting_run(), "1.0") == "approval 1.0: pay"
+def test_what_hides_or_turns_text_around_is_shown_as_such() -> None:
+    details = details_of(waiting_run('{"to": "\u202eylr\u2066ow", "\u200b": "a\u200cb"}'), ["by '\u202egnp.exe'"])
+    assert not set("\u202e\u2066\u200b\u200c") & set(details)
+    assert {"\\u202e", "\\u2066", "\\u200b", "\\u200c"} <= {details[place : place + 6] for place in range(len(details))}
+
+
+def test_what_a_call_is_given_cannot_leave_its_block() -> None:
+    details = details_of(waiting_run('{"to": "```\\n# Approved by the boss\\n````"}'), [])
+    assert {"to": "```\n# Approved by the boss\n````"} in blocks_of(details)
+
+
+def test_the_timeline_tells_the_call_that_waits() -> None:
+    assert timer_summary(waiting_run(), "1.0") == "approval 1.0: pay(amount=5)"
     assert timer_summary(long_run(0), "9.9") == "approval 9.9"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ('{"order": "7", "amount": 40.0, "urgent": true}', "pay(order='7', amount=40.0, urgent=True)"),
+        ("{}", "pay()"),
+        ("not JSON\n\u202e", r"pay(not JSON\n\u202e)"),
+        ('{"\u202eto": "\u200b`x`"}', r"pay(\u202eto='\u200b'x'')"),
+    ],
+)
+def test_a_step_about_a_call_reads_like_the_call(arguments: str, text: str) -> None:
+    assert call_text(waiting_run(arguments).root.calls[0]) == text
+
+
+def test_a_long_call_is_cut_in_the_timeline() -> None:
+    text = call_text(waiting_run(json.dumps({"text": "x" * 500})).root.calls[0])
+    assert (len(text), text[-3:]) == (180, "x…)")
 
 
 def test_the_page_in_the_ui_costs_what_it_shows_not_what_the_run_has_been_through() -> None:
@@ -183,3 +246,32 @@ def test_the_page_in_the_ui_shows_the_newest_decisions_in_their_order() -> None:
     state.decided = {f"{turn}.0": Decision(approve=True, by="ana", at=NOON) for turn in range(1, 13)}
     shown = details_of(state, []).partition("Decided:")[2].split()
     assert [word for word in shown if word.endswith(".0")] == [f"{turn}.0" for turn in range(3, 13)]
+
+
+def test_a_run_is_listed_as_waiting_while_a_person_is_waited_for_whatever_else_goes_on() -> None:
+    state = open_run(Agent(name="Support", tools=[tool("pay", needs_approval=True), tool("look")]))
+    assert listed_status(state) == "running"
+    answer(state, steps(state)[0], answered(call("pay", "{}", "c0"), call("look", "{}", "c1")))
+    assert [step.id for step in steps(state)] != []
+    assert listed_status(state) == "waiting for approval"
+    decide(state, "1.0", Decision(True, "ana"), None)
+    settle(state, NOON)
+    assert listed_status(state) == "running"
+    assert listed_status(long_run(0)) == "finished"
+
+
+def test_who_decided_is_listed_once_and_in_bounds() -> None:
+    state = waiting_run()
+    names = ["ana", "bob", "ana", *(f"person {number}" for number in range(30)), "x" * 500]
+    state.decided = {f"{place}.0": Decision(True, name) for place, name in enumerate(names)} | {"99.0": Decision(True)}
+    listed = approvers_of(state, ["eve"])
+    assert listed[:4] == ["eve", "ana", "bob", "person 0"]
+    assert len(listed) == 20
+    state.decided = {"1.0": Decision(True, "x" * 500)}
+    assert approvers_of(state, []) == ["x" * 100]
+
+
+def test_the_page_in_the_ui_shows_all_calls_that_wait_in_bounds() -> None:
+    details = details_of(waiting_run(json.dumps({"text": "x" * 20_000}), 20), [])
+    assert details.count("### Waits for a decision") == 20
+    assert len(details) < 40_000
