@@ -21,7 +21,7 @@ STATUS = SearchAttributeKey.for_keyword(
     "PerdureStatus"
 )  # what it does, or for whom it waits: see `workflows/listing.py`
 APPROVERS = SearchAttributeKey.for_keyword_list("PerdureApprovers")  # who has decided about its calls, as they claim
-COST = SearchAttributeKey.for_float("PerdureCostUsd")  # US dollars, of a run whose cost is known
+COST = SearchAttributeKey.for_float("PerdureCostUsd")  # US dollars, as far as they are known; else it has none
 
 REGISTERED: dict[str, int] = {
     AGENT.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,

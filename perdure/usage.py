@@ -131,13 +131,13 @@ def cost_in_words(usage: Usage) -> str:
     """What requests cost, and what of that is not known: `$0.0123`, `at least $1.20 (2 requests without a price)`."""
     unpriced = usage.unpriced_requests
     if not unpriced:
-        return _dollars(usage.priced_usd)
+        return dollars(usage.priced_usd)
     if not usage.priced_requests:
         return "cost unknown"
-    return f"at least {_dollars(usage.priced_usd)} ({unpriced} request{'' if unpriced == 1 else 's'} without a price)"
+    return f"at least {dollars(usage.priced_usd)} ({unpriced} request{'' if unpriced == 1 else 's'} without a price)"
 
 
-def _dollars(usd: float) -> str:
+def dollars(usd: float) -> str:
     """An amount as people write it: cents, and of less than a dollar as much as says something."""
     if usd >= 1 or not usd:
         return f"${usd:,.2f}"

@@ -26,8 +26,10 @@ def list_run(state: LoopState) -> None:
     approvers = approvers_of(state, known)
     updates: list[SearchAttributeUpdate[Any]] = [STATUS.value_set(status)]
     updates += [APPROVERS.value_set(approvers)] if approvers != known else []
-    cost = state.paid.cost_usd
-    updates += [COST.value_set(cost)] if cost is not None and cost != listed.get(COST) else []
+    paid = (
+        state.paid
+    )  # what is known of it, as long as anything is: a part that is not known must not look like nothing
+    updates += [COST.value_set(paid.priced_usd)] if paid.priced_requests else []
     workflow.upsert_search_attributes(updates)  # pyright: ignore[reportUnknownMemberType]  its type has a gap
 
 

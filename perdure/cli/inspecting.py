@@ -24,7 +24,7 @@ from perdure.contracts.messages import ApprovalView, StatusView
 from perdure.contracts.told import GuardrailView, InputView
 from perdure.errors import PerdureError
 from perdure.runner import Runner
-from perdure.usage import cost_in_words
+from perdure.usage import cost_in_words, dollars
 from perdure.visible import in_line, plain
 
 _AT_ONCE = 8  # runs asked for their approvals at once
@@ -34,8 +34,8 @@ _SHOWN_INFO = 400  # characters of what a guardrail said
 async def list_runs(screen: Screen, query: str | None, limit: int) -> int:
     """Shows the latest runs, newest first."""
     found = await Runner.list(query, limit=limit)
-    rows = [[run.id, _standing(run), run.agent, run.started.isoformat(timespec="seconds")] for run in found]
-    screen.show([_summary(run) for run in found], columns(rows, ["RUN", "STATUS", "AGENT", "STARTED"]))
+    rows = [[run.id, _standing(run), run.agent, _cost(run), run.started.isoformat(timespec="seconds")] for run in found]
+    screen.show([_summary(run) for run in found], columns(rows, ["RUN", "STATUS", "AGENT", "COST", "STARTED"]))
     if not found:
         screen.note("No runs.")
     return ExitCode.OK
@@ -211,6 +211,11 @@ def _stopped(view: GuardrailView) -> str:
 def _standing(run: RunSummary) -> str:
     """How a run stands: of one that goes on, whether it waits for somebody."""
     return run.listed if run.closed is None and run.listed else run.status
+
+
+def _cost(run: RunSummary) -> str:
+    """What it had cost when its status changed last, as far as that is known."""
+    return "" if run.cost_usd is None else dollars(run.cost_usd)
 
 
 def _summary(run: RunSummary) -> dict[str, Any]:

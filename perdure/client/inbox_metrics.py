@@ -23,6 +23,7 @@ from temporalio.service import RPCError
 from perdure.client.attendance import workers_of
 from perdure.connection import Connection
 from perdure.contracts.messages import ApprovalView
+from perdure.search_attributes import STATUS
 
 _log = logging.getLogger("perdure")
 
@@ -48,7 +49,7 @@ async def report(connection: Connection, queue: str) -> None:
     meter = Runtime.default().metric_meter
     if meter is MetricMeter.noop:
         return
-    inbox = InboxMetrics(connection.client, queue, meter)
+    inbox = InboxMetrics(connection.client, queue, meter, lists=connection.lists)
     while True:
         try:
             await inbox.look()
@@ -60,9 +61,10 @@ async def report(connection: Connection, queue: str) -> None:
 class InboxMetrics:
     """The gauges of one queue."""
 
-    def __init__(self, client: Client, queue: str, meter: MetricMeter) -> None:
+    def __init__(self, client: Client, queue: str, meter: MetricMeter, *, lists: bool = False) -> None:
         self._client = client
         self._queue = queue
+        self._lists = lists  # whether runs are listed by their status
         self._waiting = meter.create_gauge("perdure_approvals_waiting", "calls that wait for a decision")
         name = "perdure_approval_oldest_seconds"
         self._oldest = meter.create_gauge_float(name, "how long the oldest of these has waited", "seconds")
@@ -91,6 +93,8 @@ class InboxMetrics:
     async def _runs(self) -> dict[str, _Known]:
         """The runs of the queue that are under way, by their executions."""
         wanted = f'WorkflowType = "AgentRun" AND ExecutionStatus = "Running" AND TaskQueue = "{self._queue}"'
+        if self._lists:
+            wanted += f' AND ({STATUS.name} = "waiting for approval" OR {STATUS.name} IS NULL)'
         turns = asyncio.Semaphore(_AT_ONCE)
 
         async def asked(execution: WorkflowExecution) -> tuple[str, _Known | None]:

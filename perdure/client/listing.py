@@ -10,7 +10,7 @@ from typing import Any
 from perdure.client.starting import noted_of
 from perdure.connection import Connection, run_url
 from perdure.errors import PayloadUnreadable
-from perdure.search_attributes import STATUS
+from perdure.search_attributes import COST, STATUS
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class RunSummary:
     Attributes:
         listed: Whether it waits for a person, and for what, as `PerdureStatus` in the Temporal UI; empty where the
             namespace has no such search attribute.
+        cost_usd: What it had cost when that changed last, as far as it is known; `None` likewise.
     """
 
     id: str
@@ -30,6 +31,7 @@ class RunSummary:
     queue: str
     url: str | None
     listed: str = ""
+    cost_usd: float | None = None
 
 
 async def list_runs(connection: Connection, query: str | None, limit: int) -> list[RunSummary]:
@@ -52,6 +54,7 @@ async def list_runs(connection: Connection, query: str | None, limit: int) -> li
                 queue=execution.task_queue,
                 url=run_url(connection, execution.id, execution.run_id),
                 listed=execution.typed_search_attributes.get(STATUS, ""),
+                cost_usd=execution.typed_search_attributes.get(COST),
             )
         )
     return found

@@ -64,7 +64,7 @@ async def inbox_of(process: Process, queue: str, meter: Meter) -> InboxMetrics:
         own.service_client.config.target_host,
         namespace=own.namespace, data_converter=own.data_converter, identity=identity_of(process),
     )  # fmt: skip
-    return InboxMetrics(client, queue, cast("MetricMeter", meter))
+    return InboxMetrics(client, queue, cast("MetricMeter", meter), lists=True)
 
 
 async def waiting_runs(queue: str, count: int) -> list[Run]:

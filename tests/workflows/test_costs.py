@@ -11,6 +11,7 @@ import pytest
 from perdure import Agent, RunConfig, Runner, ToolContext, function_tool
 from perdure.client.host import Host
 from perdure.prices import Price, set_prices
+from perdure.search_attributes import COST
 from perdure.testing import ScriptedModel, tool_call
 from tests.agents import add, refund, refund_call, scripted
 from tests.workflows.test_long_runs import SHORT, TURNS, adding
@@ -37,6 +38,12 @@ async def usage_of(run_id: str) -> dict[str, Any]:
     return await Host.current().call((await handle_of(run_id)).query("usage"))
 
 
+async def listed_cost(run_id: str) -> float | None:
+    """What the run is listed with."""
+    described = await Host.current().call((await handle_of(run_id)).describe())
+    return described.typed_search_attributes.get(COST)
+
+
 async def has_new_histories(run_id: str) -> bool:
     described = await Host.current().call((await handle_of(run_id)).describe())
     return described.raw_description.workflow_execution_info.first_run_id != described.run_id
@@ -58,6 +65,10 @@ async def test_a_run_without_prices_says_nothing_of_money_in_its_history_and_tha
     assert "usd" not in history
     assert "priced" not in history
     assert "cost unknown" in await details_of(result.run_id)
+    assert await listed_cost(result.run_id) is None
+    name = new_name()
+    await Runner.run(echo(), "a", thread=name)  # which had cost nothing while it waited for that
+    assert await listed_cost(f"thread/{name}") is None
 
 
 async def details_of(run_id: str) -> str:
@@ -73,6 +84,7 @@ async def test_a_cost_of_which_only_a_part_is_known_is_at_least_that_part() -> N
     assert (usage.cost_usd, usage.priced_usd, usage.unpriced_requests) == (None, 0.01, 1)
     assert await usage_of(result.run_id) == {"requests": 2, "input": 20, "output": 10, "usd": 0.01, "unpriced": 1}
     assert "at least $0.01 (1 request without a price)" in await details_of(result.run_id)
+    assert await listed_cost(result.run_id) == 0.01
 
 
 class EchoPriced(ScriptedModel):
@@ -117,6 +129,7 @@ async def test_a_fork_has_used_all_that_was_and_pays_for_what_is_its_own() -> No
     result = await fork.result()
     assert result.context_wrapper.usage.cost_usd == 0.03  # as in the Agents SDK: with what it goes on from
     assert await usage_of(fork.id) == {"requests": 1, "input": 10, "output": 5, "usd": 0.01}
+    assert [await listed_cost(each.id) for each in (run, fork)] == [0.03, 0.01]
     status = await fork.status()
     assert (status.usage.usd, status.paid.cost_usd) == (0.03, 0.01)
     again = await fork.fork(at=2)
@@ -137,6 +150,7 @@ async def test_a_waiting_run_that_is_cancelled_and_gone_on_from_pays_nothing_twi
     agent = Agent(name="Payer", model=ScriptedModel([refund_call(), "done"]), tools=[refund])
     run = await Runner.start(agent, "go")
     paused = await run.result_or_interruptions()
+    assert await listed_cost(run.id) == 0.01  # as it waits
     state = paused.to_state()
     await Host.current().call((await handle_of(run.id)).terminate())
     state.approve(paused.interruptions[0])
@@ -151,7 +165,7 @@ async def test_a_thread_costs_what_its_messages_cost_and_each_message_its_own() 
     first = await Runner.run(agent, "a", thread=name)
     second = await Runner.run(agent, "b", thread=name)
     assert [each.context_wrapper.usage.cost_usd for each in (first, second)] == [0.01, 0.01]
-    assert (await usage_of(f"thread/{name}"))["usd"] == 0.02
+    assert (await usage_of(f"thread/{name}"))["usd"] == await listed_cost(f"thread/{name}") == 0.02
     assert "2 requests, 20 tokens in, 10 out, $0.02" in await details_of(f"thread/{name}")
 
 
