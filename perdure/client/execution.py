@@ -220,8 +220,8 @@ class Execution:
     async def update(self, name: str, message: Any, kind: type[_T], *, within: timedelta, update_id: str = "") -> _T:
         """What the run answers to an update, wherever it has gone on.
 
-        It is sent to the run, not to one of its histories: one that was closing when the update came refuses it for
-        ever, and Temporal's client asks that history again and again. The next one takes it.
+        It is sent to the run, not to one of its histories (decision 18): one that was closing when the update came
+        refuses it for ever, and Temporal's client asks that history again and again. The next one takes it.
         """
         first = await self._first_history()
         return await self._anywhere(

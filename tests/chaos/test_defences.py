@@ -21,11 +21,14 @@ WHAT_FAILS = {
 }
 
 
-async def failed_tests(without: str | None, chosen: list[str]) -> tuple[int, str]:
-    """The exit code of these tests and the names of those that failed, with a defence switched off."""
+async def failed_tests(without: str | None, chosen: list[str], cache: Path) -> tuple[int, str]:
+    """The exit code of these tests and the names of those that failed, with a defence switched off.
+
+    What failed is noted in `cache`, so that nobody tries it again who tries again what has failed here.
+    """
     switched = {} if without is None else {"PYTHONPATH": f"{SWITCHES}{os.pathsep}{ROOT}", "PERDURE_WITHOUT": without}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=45", *chosen,
+        sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={cache}", "--timeout=45", *chosen,
         cwd=ROOT, env={**os.environ, **switched}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     out, _ = await process.communicate()
@@ -35,8 +38,8 @@ async def failed_tests(without: str | None, chosen: list[str]) -> tuple[int, str
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("defence", WHAT_FAILS)
-async def test_without_a_defence_the_tests_fail_that_say_what_it_is_for(defence: str) -> None:
-    passed, said = await failed_tests(None, WHAT_FAILS[defence])
+async def test_without_a_defence_the_tests_fail_that_say_what_it_is_for(defence: str, tmp_path: Path) -> None:
+    passed, said = await failed_tests(None, WHAT_FAILS[defence], tmp_path)
     assert passed == 0, said[-3000:]
-    failed, said = await failed_tests(defence, WHAT_FAILS[defence])
+    failed, said = await failed_tests(defence, WHAT_FAILS[defence], tmp_path)
     assert failed == 1, said[-3000:]
