@@ -52,11 +52,12 @@ thorough: $(READY) ## Run the tests that take too long for make test
 conformance: $(READY) ## Run every scenario on the Agents SDK and on Perdure, and show where they differ
 	$(BIN)/python -m tests.conformance
 
-check: $(READY) ## Lint, formatting, types, import contracts, size budget
+check: $(READY) ## Lint, formatting, types, import contracts, Dockerfile, size budget
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/pytest -q tests/test_architecture.py
 
 format: $(READY) ## Put the code into its form

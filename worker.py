@@ -13,7 +13,8 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from perdure.blobs import BlobStore
 from perdure.event_hub import EventHub
@@ -35,12 +36,14 @@ class WorkerSettings:
         activities: Whether it takes steps; without them it answers queries, signals and updates.
         max_cached_workflows: Runs kept in memory, 0 replays each from its history at every step; `None` for what
             the environment's `PERDURE_MAX_CACHED_WORKFLOWS` says, or 1000.
+        version: The build that runs are pinned to which begin on this worker; `None`: any worker goes on with them.
     """
 
     task_queue: str
     graceful_seconds: float = 0.0
     activities: bool = True
     max_cached_workflows: int | None = None
+    version: WorkerDeploymentVersion | None = None
 
 
 def build_worker(
@@ -63,6 +66,7 @@ def build_worker(
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=STICKY_TIMEOUT_SECONDS),
         max_heartbeat_throttle_interval=timedelta(seconds=HEARTBEAT_SECONDS),
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_seconds),
+        deployment_config=None if settings.version is None else _pinned(settings.version),
     )
 
 
@@ -77,6 +81,10 @@ def build_watch_worker(client: Client, task_queue: str, events: EventHub) -> Wor
         max_cached_workflows=_WATCH_CACHE,
         max_concurrent_workflow_task_polls=2,
     )
+
+
+def _pinned(version: WorkerDeploymentVersion) -> WorkerDeploymentConfig:
+    return WorkerDeploymentConfig(version, True, default_versioning_behavior=VersioningBehavior.PINNED)
 
 
 def _max_cached(settings: WorkerSettings) -> int:

@@ -18,6 +18,7 @@ from perdure.compression import compressed
 from perdure.contracts.steps import ATTEMPT_LOST, STEP_DECLINED
 from perdure.errors import BlobUnavailable, ToolTimeoutError, UserError, describe_exception
 from perdure.limits import HEARTBEAT_SECONDS, KIB, MAX_RESULT_BYTES
+from perdure.redaction import redacted
 from perdure.served import AgentNotServed, ServedAgents, UserLoopEnded
 
 _log = logging.getLogger("perdure")
@@ -146,7 +147,7 @@ def final_error(
     details: dict[str, Any] = {"traceback": _traceback(error)} | ({} if token is None else {"token": token})
     if isinstance(error, ToolTimeoutError):
         details |= {"tool_name": error.tool_name, "timeout_seconds": error.timeout_seconds}
-    return ApplicationError(said["message"], details, type=said["type"], non_retryable=True, category=_QUIET)
+    return ApplicationError(redacted(said["message"]), details, type=said["type"], non_retryable=True, category=_QUIET)
 
 
 def declined(error: Exception) -> Verdict:
@@ -167,7 +168,7 @@ def passing_error(
         info.workflow_id, info.attempt, info.activity_type, said["type"], said["message"],
     )  # fmt: skip
     delay = None if after_seconds is None else timedelta(seconds=after_seconds)
-    return ApplicationError(said["message"], type=type, next_retry_delay=delay, category=_QUIET)
+    return ApplicationError(redacted(said["message"]), type=type, next_retry_delay=delay, category=_QUIET)
 
 
 def _traceback(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic_core import to_jsonable_python
 
@@ -43,7 +43,7 @@ class CheckGuardrail:
         if question.kind in ("tool_input", "tool_output"):
             return await self._check_call(question)
         member = self._around.member(question)
-        guardrail = self._live(question, self._of(question, member))
+        guardrail = live_guardrail(_place(question), guardrails_of(member, question.source, question.kind))
         context = self._around.context(question)
         output = question.output
         judged = await self._input(question) if question.kind == "input" else None
@@ -63,7 +63,7 @@ class CheckGuardrail:
         tool = self._tools.tool(self._around.run_id, call)
         on_input = question.kind == "tool_input"
         guardrails: list[Any] | None = tool.tool_input_guardrails if on_input else tool.tool_output_guardrails
-        guardrail = self._live(question, guardrails)
+        guardrail = live_guardrail(_place(question), guardrails)
         context = self._around.tool_context(question, call, await self._tools.arguments(call))
         agent: Agent[Any] = self._around.member(call).agent
 
@@ -92,26 +92,6 @@ class CheckGuardrail:
             return items[0]["content"]
         return items
 
-    def _of(self, question: GuardrailInput, member: Member) -> list[Any] | None:
-        owner = member.agent if question.source == "agent" else member.config
-        return owner.input_guardrails if question.kind == "input" else owner.output_guardrails
-
-    def _live(self, question: GuardrailInput, guardrails: list[Any] | None) -> Any:
-        """The guardrail in question, if this worker has it in its place.
-
-        Raises:
-            AgentNotServed: It has none there, or another one.
-        """
-        have = guardrails or []
-        found = have[question.index] if question.index < len(have) else None
-        if found is None or (question.name and found.get_name() != question.name):
-            names = ", ".join(each.get_name() for each in have) or "none"
-            raise AgentNotServed(
-                f"Guardrail {question.name!r} is number {question.index} of the {question.source}'s {question.kind} "
-                f"guardrails in this run; this worker has {names} there. Deploy a worker that has them as they were."
-            )
-        return found
-
     def _answer(
         self,
         question: GuardrailInput,
@@ -134,6 +114,42 @@ class CheckGuardrail:
         if call_id or not question.path:
             place = (question.kind, question.source, question.index, question.agent, call_id)
             self._around.served.note_info(self._around.run_id, place, info, told)
+
+
+class GuardrailPlace(NamedTuple):
+    """A guardrail as a run knows it: the agent's, the run's or a tool's, and which of those on input or output."""
+
+    source: str
+    kind: str
+    number: int
+    name: str
+
+
+def guardrails_of(member: Member, source: str, kind: str) -> list[Any] | None:
+    """The live guardrails of an agent or of its run, on input or output."""
+    owner = member.agent if source == "agent" else member.config
+    return owner.input_guardrails if kind == "input" else owner.output_guardrails
+
+
+def live_guardrail(place: GuardrailPlace, guardrails: list[Any] | None) -> Any:
+    """The guardrail of this name, if this worker has it in its place.
+
+    Raises:
+        AgentNotServed: It has none there, or another one.
+    """
+    have = guardrails or []
+    found = have[place.number] if place.number < len(have) else None
+    if found is None or (place.name and found.get_name() != place.name):
+        names = ", ".join(each.get_name() for each in have) or "none"
+        raise AgentNotServed(
+            f"Guardrail {place.name!r} is number {place.number} of the {place.source}'s {place.kind} "
+            f"guardrails in this run; this worker has {names} there. Deploy a worker that has them as they were."
+        )
+    return found
+
+
+def _place(question: GuardrailInput) -> GuardrailPlace:
+    return GuardrailPlace(question.source, question.kind, question.index, question.name)
 
 
 def portable_info(value: Any) -> Any:

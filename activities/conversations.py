@@ -15,11 +15,11 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
+from temporalio.converter import DataConverter, WorkflowSerializationContext
 from temporalio.service import RPCError
 
 from perdure.blobs import BlobStore, load_item
 from perdure.canonical import encode
-from perdure.contracts.converter import data_converter
 from perdure.contracts.frozen import carried_items
 from perdure.contracts.run import PageEntry, PageRequest, ResponseView, RunInput, TranscriptPage
 from perdure.contracts.sealing import unsealed
@@ -124,7 +124,9 @@ class Conversations:
             stored = [encode(entry.item) for entry in said.entries]
         except RPCError as error:
             _log.warning("run %s does not tell its transcript (%s); reading its history", handle.id, error)
-            stored = (await _from_history(handle, path, cursor.epoch, self._blobs))[:count]
+            place = WorkflowSerializationContext(self._client.namespace, handle.id)
+            converter = self._client.data_converter.with_context(place)
+            stored = (await _from_history(handle, converter, path, cursor.epoch, self._blobs))[:count]
         if chain(cursor.origin, stored) != digest:
             raise Unavailable(
                 f"The run answered {len(stored)} of {count} items and they do not hash to {digest[:12]}….",
@@ -190,7 +192,7 @@ async def ask_by_pages(
 
 
 async def _from_history(
-    handle: WorkflowHandle[Any, Any], path: str, epoch: int, blobs: BlobStore | None
+    handle: WorkflowHandle[Any, Any], converter: DataConverter, path: str, epoch: int, blobs: BlobStore | None
 ) -> list[bytes]:
     """The items as the inputs of the run and of its model calls so far carried them; what none carried is missing.
 
@@ -203,10 +205,10 @@ async def _from_history(
             scheduled = event.activity_task_scheduled_event_attributes
             started = event.workflow_execution_started_event_attributes
             if started.input.payloads:
-                [run] = await data_converter.decode(started.input.payloads, [RunInput])
+                [run] = await converter.decode(started.input.payloads, [RunInput])
                 stored = await asyncio.to_thread(_carried, run, path, epoch, blobs)
             if scheduled.activity_type.name == CALL_MODEL:
-                [call] = await data_converter.decode(scheduled.input.payloads, [CallModelInput])
+                [call] = await converter.decode(scheduled.input.payloads, [CallModelInput])
                 if (call.path, call.cursor.epoch) == (path, epoch):
                     stored[call.cursor.base_count :] = [encode(item) for item in call.items]
     except RPCError as error:

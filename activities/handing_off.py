@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from perdure.agent import Agent
 from perdure.canonical import digest_of
-from perdure.contracts.steps import CallUserInput, CallUserOutput, HandedOff, ToolCall, TranscriptName
+from perdure.contracts.steps import CallUserInput, CallUserOutput, HandedOff, TranscriptName
 from perdure.errors import UserError
 from perdure.handoff import Handoff, HandoffInputData, filter_input
 from perdure.handoff_history import nest_handoff_history
@@ -21,6 +21,8 @@ from .rewriting import Before, rewritten
 from .surroundings import Surroundings, context_changes
 from .transcripts import Transcript, Transcripts
 
+NO_FILTER = "Handoff {name!r} of this worker has no input filter, nor has the run."
+
 
 class HandingOff:
     """Asks about handoffs."""
@@ -33,7 +35,7 @@ class HandingOff:
     async def on_handoff(self, asked: CallUserInput) -> CallUserOutput:
         """The agent that takes over; with its definition, if it comes from nowhere but the function."""
         member, call = self._around.member(asked), call_of(asked)
-        handoff = _as_it_was(_live(member, call.tool), call)
+        handoff = as_it_was(live_handoff(member, call.tool), call.fingerprint)
         context, arguments = self._around.context(asked), await self._tools.arguments(call)
 
         async def ask() -> Agent[Any]:
@@ -61,10 +63,10 @@ class HandingOff:
     async def handoff_input_filter(self, asked: CallUserInput) -> CallUserOutput:
         """What the next agent gets, as the handoff's filter, the run's, or nesting makes it."""
         member, call = self._around.member(asked), call_of(asked)
-        own = _live(member, call.tool).input_filter
+        own = live_handoff(member, call.tool).input_filter
         wanted = member.config.handoff_input_filter if own is None else own
         if wanted is None and not asked.nest:
-            raise AgentNotServed(f"Handoff {call.tool!r} of this worker has no input filter, nor has the run.")
+            raise AgentNotServed(NO_FILTER.format(name=call.tool))
         context = self._around.context(asked)
         said = await self._transcripts.said(asked.transcript or TranscriptName(path=asked.path))
         transcript = await self._transcripts.loaded(said)
@@ -85,8 +87,12 @@ class HandingOff:
         return CallUserOutput(edited=edited, **context_changes(asked, context))
 
 
-def _live(member: Member, tool_name: str) -> Handoff[Any, Any]:
-    """The live handoff of this name; of several the last, as the loop has it."""
+def live_handoff(member: Member, tool_name: str) -> Handoff[Any, Any]:
+    """The live handoff of this name; of several the last, as the loop has it.
+
+    Raises:
+        AgentNotServed: This worker's agent has none.
+    """
     found = [handoff for handoff in live_handoffs(member.agent) if handoff.tool_name == tool_name]
     if not found:
         name = member.agent.name
@@ -94,8 +100,8 @@ def _live(member: Member, tool_name: str) -> Handoff[Any, Any]:
     return found[-1]
 
 
-def _as_it_was(handoff: Handoff[Any, Any], call: ToolCall) -> Handoff[Any, Any]:
-    """The handoff, whose function is called, as the run's is.
+def as_it_was(handoff: Handoff[Any, Any], fingerprint: str) -> Handoff[Any, Any]:
+    """The handoff, whose function is called, as the run's is, which takes an input of this fingerprint.
 
     Raises:
         AgentNotServed: It has no function on this worker, or takes another input than the model gave.
@@ -103,10 +109,11 @@ def _as_it_was(handoff: Handoff[Any, Any], call: ToolCall) -> Handoff[Any, Any]:
     lacks = ""
     if not handoff.has_callback:
         lacks = "calls no function, as the run's does"
-    elif call.fingerprint not in ("", digest_of(handoff.input_json_schema)):
+    elif fingerprint not in ("", digest_of(handoff.input_json_schema)):
         lacks = "takes another input than the run's"
     if lacks:
-        raise AgentNotServed(f"Handoff {call.tool!r} of this worker {lacks}; deploy one that has it as it was.")
+        name = handoff.tool_name
+        raise AgentNotServed(f"Handoff {name!r} of this worker {lacks}; deploy one that has it as it was.")
     return handoff
 
 

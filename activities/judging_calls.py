@@ -22,6 +22,18 @@ from .outputs import final_output, loaded, whole
 from .surroundings import Surroundings, context_changes
 
 
+def tool_use_function(member: Member) -> ToolsToFinalOutputFunction:
+    """The function that says what follows a tool call.
+
+    Raises:
+        AgentNotServed: The agent has none on this worker.
+    """
+    function = member.agent.tool_use_behavior
+    if not callable(function):
+        raise AgentNotServed(f"The tool_use_behavior of agent {member.agent.name!r} is no function on this worker.")
+    return cast("ToolsToFinalOutputFunction", function)
+
+
 class JudgingCalls:
     """Asks about tool calls."""
 
@@ -69,13 +81,11 @@ class JudgingCalls:
     async def tool_use_behavior(self, asked: CallUserInput) -> CallUserOutput:
         """Whether the turn's function results end the run, and with which output."""
         member, context = self._around.member(asked), self._around.context(asked)
-        function = member.agent.tool_use_behavior
-        if not callable(function):
-            raise AgentNotServed(f"The tool_use_behavior of agent {member.agent.name!r} is no function on this worker.")
+        function = tool_use_function(member)
         results = [await self._result(asked, member, each) for each in asked.results]
 
         async def ask() -> ToolsToFinalOutputResult:
-            return await ask_tool_use(cast("ToolsToFinalOutputFunction", function), context, results)
+            return await ask_tool_use(function, context, results)
 
         said = await self._around.on_user_loop(ask)
         chosen = ChosenOutput()

@@ -15,6 +15,7 @@ from perdure.contracts.effects import EFFECT, EFFECTS_QUEUE, Attempt, EffectView
 from perdure.contracts.messages import ResolutionMessage
 from perdure.failpoints import reach
 from perdure.limits import TASK_TIMEOUT_SECONDS
+from perdure.redaction import redacted
 
 _PAUSE_SECONDS = 1.0
 
@@ -80,7 +81,7 @@ class Ledger:
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             task_timeout=timedelta(seconds=TASK_TIMEOUT_SECONDS),
-            static_summary=summary,
+            static_summary=redacted(summary),
         )
 
     async def _is_alive(self, attempt: Attempt) -> bool:

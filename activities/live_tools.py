@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
-from typing import Any
+from typing import Any, NamedTuple
 
 from perdure.blobs import BlobStore, load_blob
 from perdure.contracts.steps import ToolCall
@@ -14,6 +14,13 @@ from perdure.snapshot import define_tool
 from perdure.tool import FunctionTool
 
 _FINGERPRINTS_KEPT = 1000
+
+
+class ToolKnown(NamedTuple):
+    """A tool as a run knows it."""
+
+    name: str
+    fingerprint: str
 
 
 class LiveTools:
@@ -30,11 +37,25 @@ class LiveTools:
         Raises:
             AgentNotServed: This worker has none, or one with another definition.
         """
-        tool = self._served.tool(run_id, call.root, call.agent, call.tool)
-        fingerprint = self._fingerprint(run_id, call, tool)
-        if fingerprint != call.fingerprint:
+        return self.known(run_id, call.root, call.agent, ToolKnown(call.tool, call.fingerprint))
+
+    def known(self, run_id: str, root: str, agent: str, known: ToolKnown) -> FunctionTool:
+        """The live tool of one of a run's agents, if it is the one that the run knows.
+
+        Args:
+            run_id: The run.
+            root: The name of the agent that the run was started with.
+            agent: The agent's key in the run's snapshot.
+            known: The tool as the run knows it.
+
+        Raises:
+            AgentNotServed: This worker has none, or one with another definition.
+        """
+        tool = self._served.tool(run_id, root, agent, known.name)
+        fingerprint = self._fingerprint(run_id, root, agent, tool)
+        if fingerprint != known.fingerprint:
             raise AgentNotServed(
-                f"Tool {call.tool!r} of this worker has definition {fingerprint}, the run knows {call.fingerprint}: "
+                f"Tool {known.name!r} of this worker has definition {fingerprint}, the run knows {known.fingerprint}: "
                 "its name, description, schema, approval or effect was changed. Deploy a worker that has it as it was."
             )
         return tool
@@ -46,17 +67,14 @@ class LiveTools:
         item = await asyncio.to_thread(load_blob, call.arguments_blob, self._blobs)
         return json.loads(item)["arguments"]
 
-    def _fingerprint(self, run_id: str, call: ToolCall, tool: FunctionTool) -> str:
+    def _fingerprint(self, run_id: str, root: str, agent: str, tool: FunctionTool) -> str:
         known = self._fingerprints.get(id(tool))
         if known is not None and known[0] is tool:
             return known[1]
-        fingerprint = self._define(run_id, call, tool)
+        among: dict[str, Any] = self._served.members(run_id, root)
+        fingerprint = define_tool(tool, among[agent], among).fingerprint
         if tool.agent_tool is None:  # that of an agent as a tool names agents, whose keys are the run's own
             self._fingerprints[id(tool)] = (tool, fingerprint)
             while len(self._fingerprints) > _FINGERPRINTS_KEPT:
                 self._fingerprints.popitem(last=False)
         return fingerprint
-
-    def _define(self, run_id: str, call: ToolCall, tool: FunctionTool) -> str:
-        among: dict[str, Any] = self._served.members(run_id, call.root)
-        return define_tool(tool, among[call.agent], among).fingerprint

@@ -45,8 +45,9 @@ async def resolve(agent: Agent[Any], definition: AgentDefinition, context: RunCo
     """Asks the functions of a live agent, side by side; the first that fails cancels the others.
 
     Raises:
-        AgentNotServed: The agent lacks a tool or handoff that the run's agent has.
+        AgentNotServed: See `check_functions`.
     """
+    check_functions(agent, definition)
     tools, instructions, prompt, handoffs = await _together(
         _disabled_tools(agent, definition, context),
         _instructions(agent, definition, context),
@@ -56,25 +57,50 @@ async def resolve(agent: Agent[Any], definition: AgentDefinition, context: RunCo
     return Resolved(instructions, prompt, frozenset(tools), frozenset(handoffs))
 
 
-async def _disabled_tools(agent: Agent[Any], definition: AgentDefinition, context: RunContextWrapper[Any]) -> list[str]:
-    live = {tool.name: tool for tool in without_hidden(agent) if isinstance(tool, FunctionTool)}
+def check_functions(agent: Agent[Any], definition: AgentDefinition) -> None:
+    """Makes sure that a live agent has what a request asks of it.
+
+    Raises:
+        AgentNotServed: It lacks a function that the run's agent has, or a tool or handoff which its own rule may
+            switch off.
+    """
+    for name, owner in [*_ruled_tools(agent, definition).items(), *_ruled_handoffs(agent, definition).items()]:
+        if owner is None:
+            raise AgentNotServed(f"Agent {agent.name!r} of this worker has no {name!r}; deploy one that has it.")
+    if definition.instructions_by_rule and not callable(agent.instructions):
+        raise AgentNotServed(
+            f"The instructions of agent {agent.name!r} are no function on this worker; deploy one where they are."
+        )
+    if definition.prompt_by_rule and isinstance(agent.prompt, dict | None):
+        raise AgentNotServed(
+            f"The prompt of agent {agent.name!r} is no function on this worker; deploy one where it is."
+        )
+
+
+def _ruled_tools(agent: Agent[Any], definition: AgentDefinition) -> dict[str, FunctionTool | None]:
     names = [tool.name for tool in definition.tools if tool.enabled_by_rule]
-    return await _disabled(agent, {name: live.get(name) for name in names}, context)
+    live = {tool.name: tool for tool in without_hidden(agent) if isinstance(tool, FunctionTool)} if names else {}
+    return {name: live.get(name) for name in names}
+
+
+def _ruled_handoffs(agent: Agent[Any], definition: AgentDefinition) -> dict[str, Any]:
+    names = [handoff.tool_name for handoff in definition.handoffs if handoff.enabled_by_rule]
+    live = {handoff.tool_name: handoff for handoff in live_handoffs(agent)} if names else {}
+    return {name: live.get(name) for name in names}
+
+
+async def _disabled_tools(agent: Agent[Any], definition: AgentDefinition, context: RunContextWrapper[Any]) -> list[str]:
+    return await _disabled(agent, _ruled_tools(agent, definition), context)
 
 
 async def _disabled_handoffs(
     agent: Agent[Any], definition: AgentDefinition, context: RunContextWrapper[Any]
 ) -> list[str]:
-    names = [handoff.tool_name for handoff in definition.handoffs if handoff.enabled_by_rule]
-    live = {handoff.tool_name: handoff for handoff in live_handoffs(agent)} if names else {}
-    return await _disabled(agent, {name: live.get(name) for name in names}, context)
+    return await _disabled(agent, _ruled_handoffs(agent, definition), context)
 
 
 async def _disabled(agent: Agent[Any], by_rule: dict[str, Any], context: RunContextWrapper[Any]) -> list[str]:
     """The names of what its own rule switches off."""
-    for name, owner in by_rule.items():
-        if owner is None:
-            raise AgentNotServed(f"Agent {agent.name!r} of this worker has no {name!r}; deploy one that has it.")
     said = await _together(*(is_switched_on(owner, context, agent) for owner in by_rule.values()))
     return [name for name, is_enabled in zip(by_rule, said, strict=True) if not is_enabled]
 
@@ -82,10 +108,6 @@ async def _disabled(agent: Agent[Any], by_rule: dict[str, Any], context: RunCont
 async def _instructions(agent: Agent[Any], definition: AgentDefinition, context: RunContextWrapper[Any]) -> str | None:
     if not definition.instructions_by_rule:
         return definition.instructions
-    if not callable(agent.instructions):
-        raise AgentNotServed(
-            f"The instructions of agent {agent.name!r} are no function on this worker; deploy one where they are."
-        )
     text: Any = await agent.get_system_prompt(context)
     if text is not None and not isinstance(text, str):
         raise UserError(f"Instructions of agent {agent.name!r} returned {type(text).__name__}; return a str or None.")
@@ -97,10 +119,6 @@ async def _prompt(
 ) -> dict[str, Any] | None:
     if not definition.prompt_by_rule:
         return await resolve_prompt(cast("Prompt", definition.prompt), context, agent)
-    if isinstance(agent.prompt, dict | None):
-        raise AgentNotServed(
-            f"The prompt of agent {agent.name!r} is no function on this worker; deploy one where it is."
-        )
     return await resolve_prompt(agent.prompt, context, agent)
 
 

@@ -20,8 +20,10 @@ from temporalio.api.common.v1 import Payload
 
 from perdure.canonical import canonical, encode
 from perdure.compression import compressed, expanded
+from perdure.encryption import decrypted, encrypted, is_rejected, key_of, reason
 from perdure.errors import BlobUnavailable, UserError
 from perdure.item_json import is_digest, is_reference
+from perdure.keyring import keyring
 from perdure.limits import MAX_INLINE_ITEM_BYTES
 
 _KEPT = ("type", "id", "call_id", "name", "role", "status", "namespace")
@@ -75,12 +77,38 @@ class DirectoryBlobStore:
         try:
             os.utime(path)  # it is needed anew: who removes old blobs leaves it (see `remove`)
         except OSError:  # it is not there, or is another user's
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(compressed(Payload(data=data)).SerializeToString())
-            Path(temporary).replace(path)
+            self._write(path, data)
+        else:
+            if not self._has_the_first_key(path):
+                self._write(path, data)
         return digest
+
+    def _write(self, path: Path, data: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)
+        ring, kept = keyring(), compressed(Payload(data=data))
+        with os.fdopen(descriptor, "wb") as file:
+            file.write((kept if ring is None else encrypted(kept, ring, _label(path.name))).SerializeToString())
+        Path(temporary).replace(path)
+
+    def _has_the_first_key(self, path: Path) -> bool:
+        """Whether a blob is encrypted as it would be now; without keys, whatever there is will do."""
+        ring = keyring()
+        return ring is None or key_of(_payload(path.read_bytes())) == ring.first.id
+
+    def encrypt_anew(self, digest: str) -> bool:
+        """Encrypts a blob with the first key, if it is not; tells whether it did.
+
+        Raises:
+            BlobUnavailable: It cannot be read.
+        """
+        path = self._path(digest)
+        if not path.exists() or self._has_the_first_key(path):
+            return False
+        written = path.stat()
+        self._write(path, self.get(digest))
+        os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns))  # it is not needed anew
+        return True
 
     def get(self, digest: str) -> bytes:
         """The bytes, verified against their digest."""
@@ -93,8 +121,11 @@ class DirectoryBlobStore:
                 "directory (PERDURE_BLOBS), and blobs must be kept as long as the runs. Set it, or restore the file "
                 f"{path.relative_to(self._root)} there."
             ) from None
-        data = _plain(kept)
-        if data is None or hashlib.sha256(data).hexdigest() != digest:
+        plain = decrypted(_payload(kept), keyring(), (_label(digest),))
+        if is_rejected(plain):
+            raise BlobUnavailable(f"The blob {path} {reason(plain)}.")
+        data = expanded(plain, limit=0).data
+        if hashlib.sha256(data).hexdigest() != digest:
             raise BlobUnavailable(
                 f"The blob {path} was changed: its content no longer has its digest. Restore it from a copy, or delete "
                 "it and start the run anew."
@@ -153,12 +184,16 @@ class DirectoryBlobStore:
         return {note.name: note.read_text(encoding="utf-8") for note in self._root.glob(f"{_USERS}/*")}
 
 
-def _plain(kept: bytes) -> bytes | None:
-    """The bytes of a blob's file; `None` if it was changed."""
+def _payload(kept: bytes) -> Payload:
+    """What a blob's file holds; nothing, if it was changed so that it cannot be read."""
     try:
-        return expanded(Payload.FromString(kept), limit=0).data
+        return Payload.FromString(kept)
     except DecodeError:
-        return None
+        return Payload()
+
+
+def _label(digest: str) -> bytes:
+    return f"blob\0{digest}".encode()
 
 
 def store_item(item: dict[str, Any], blobs: BlobStore | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Large payloads are compressed on their way into the history and into the blob store.
+"""Large payloads are compressed, before they are encrypted, on their way into the history and into the blob store.
 
 Small ones stay plain JSON, so that the Temporal UI shows them as they are.
 """
@@ -6,28 +6,14 @@ Small ones stay plain JSON, so that the Temporal UI shows them as they are.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
 
 from temporalio.api.common.v1 import Payload
-from temporalio.converter import PayloadCodec
 
+from perdure.encryption import REJECTED
 from perdure.limits import MAX_EXPANDED_BYTES, MIN_COMPRESSED_BYTES
 
 _ENCODING = b"binary/zlib"
-_REJECTED = b"binary/rejected"  # what nothing reads as a value: a handler sees a raw payload and ignores it
 _LEVEL = 1  # levels above gain a few per cent and cost several times as much (measured on recorded conversations)
-
-
-class Compression(PayloadCodec):
-    """Compresses payloads of 16 KiB and more with zlib, where that makes them smaller."""
-
-    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """The payloads, large ones compressed."""
-        return [compressed(payload) for payload in payloads]
-
-    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """The payloads as they were; one that cannot be expanded is marked, never an error, which would wedge a run."""
-        return [expanded(payload) for payload in payloads]
 
 
 def compressed(payload: Payload) -> Payload:
@@ -49,7 +35,7 @@ def expanded(payload: Payload, limit: int = MAX_EXPANDED_BYTES) -> Payload:
         return Payload.FromString(data)
     except Exception as error:  # noqa: BLE001  these bytes may come from anybody
         text = f"a compressed payload of {len(payload.data)} bytes cannot be expanded: {error}"
-        return Payload(metadata={"encoding": _REJECTED}, data=text.encode())
+        return Payload(metadata={"encoding": REJECTED}, data=text.encode())
 
 
 def _expand(data: bytes, limit: int) -> bytes:

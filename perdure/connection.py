@@ -27,6 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.contracts.converter import data_converter
 from perdure.errors import ServerTooOld, ServerUnavailable, UserError
+from perdure.keyring import keyring
 from perdure.search_attributes import missing
 from perdure.server.embedded import ensure_server
 from perdure.server.home import data_home
@@ -101,6 +102,7 @@ async def connect(*, timeout: timedelta = CONNECT_TIMEOUT) -> Connection:  # noq
         ServerTooOld: The server is older than `MINIMUM_SERVER_VERSION`.
         UserError: The configuration cannot be read, or names a namespace that the server does not have.
     """
+    keyring()  # refuses keys that are none, before anything depends on them
     _keep_standard_output_clean(os.getpid())
     target = await _target(_load_profile())
     try:
@@ -221,16 +223,22 @@ async def _connect_client(target: _Target) -> Client:
 
 def _reason(error: RuntimeError) -> str:
     """The innermost cause in the text of a connection error, which nests debug output of several libraries."""
+    if refused := re.search(r"InvalidCertificate\((\w+)", str(error)):
+        return f"its certificate is not trusted ({refused[1]})"
     said = re.findall(r'(?:message|error): "((?:[^"\\]|\\.)+)"', str(error))
     return said[-1] if said else str(error)
 
 
 def _unavailable(target: _Target, reason: str) -> ServerUnavailable:
-    advice = (
-        f"Its log is {data_home() / 'server.log'}; stop it and run again to start it anew."
-        if target.embedded
-        else "Start that server, or correct the address; without any address Perdure runs on the embedded server."
-    )
+    if target.embedded:
+        advice = f"Its log is {data_home() / 'server.log'}; stop it and run again to start it anew."
+    elif "certificate" in reason.lower():
+        advice = "Check TEMPORAL_TLS_SERVER_CA_CERT_PATH, TEMPORAL_TLS_SERVER_NAME and the client's own certificate."
+    else:
+        advice = (
+            "Start that server, or correct the address; one that wants TLS or a client's certificate "
+            "(TEMPORAL_TLS_...) hangs up on who has none. Without any address Perdure runs on the embedded server."
+        )
     return ServerUnavailable(
         f"No Temporal server answers at {target.address} (from {target.source}): {reason}. {advice}"
     )

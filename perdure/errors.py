@@ -22,6 +22,7 @@ AgentsException                            the root; `run_data` tells how far th
     ├── RunNotFound                        no run has this id
     ├── ConversationStateUnknown           a conversation kept by the provider may or may not have the last message
     ├── RunUnattended                      nobody serves the run, so nobody can answer for it
+    ├── PayloadUnreadable                  what a history keeps cannot be decrypted here
     ├── SessionUnavailable                 the store of a session cannot be used now
     ├── ServerUnavailable                  no Temporal server answers
     └── ServerTooOld                       the Temporal server lacks what a run needs
@@ -205,6 +206,10 @@ class ConversationStateUnknown(PerdureError):
 
 class RunUnattended(PerdureError):
     """No worker serves the run, so nobody can answer for it; the message has the command that starts one."""
+
+
+class PayloadUnreadable(PerdureError):
+    """What a history keeps cannot be decrypted here: the key is missing, or it was changed or never encrypted."""
 
 
 class SessionUnavailable(PerdureError):

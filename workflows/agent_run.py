@@ -41,6 +41,9 @@ from .pages import outcome_of
 from .summaries import timer_summary
 from .threads import Threads
 
+# A run that is pinned to a build of the code goes on in a new history on the build that is current then.
+_ANY_BUILD = workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE
+
 
 @workflow.defn(name="AgentRun", sandboxed=False)  # its determinism is shown by import contracts and replays
 class AgentRun(Threads):
@@ -93,12 +96,18 @@ class AgentRun(Threads):
         if self.state.steering.is_held:
             self._postpone()
         actions = plan(self.state)
-        while self._continuing.due(self.messages) and not any(isinstance(each, Finish | Fail) for each in actions):
+        while self._continuing.due(self.state, self.messages) and not any(
+            isinstance(each, Finish | Fail) for each in actions
+        ):
             if self.state.in_flight:
                 return [each for each in actions if not isinstance(each, Start)]
             await self._go_on()
             actions = plan(self.state)
         return actions
+
+    def _goes_on(self, actions: list[Action]) -> bool:
+        ends = any(isinstance(action, Finish | Fail) for action in actions)
+        return not ends and self._continuing.due(self.state, self.messages)
 
     async def _go_on(self) -> None:
         """Goes on in a new history; where that cannot be done now, this one will do a while longer."""
@@ -113,7 +122,7 @@ class AgentRun(Threads):
         else:
             self.continued = True
             reach("continue begins")
-            workflow.continue_as_new(going_on)
+            workflow.continue_as_new(going_on, initial_versioning_behavior=_ANY_BUILD)
 
     def _record(self) -> None:
         self.woken = False

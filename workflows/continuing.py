@@ -19,11 +19,13 @@ from perdure.limits import (
     MAX_HISTORY_BYTES,
     MAX_HISTORY_EVENTS,
 )
-from perdure.loop.long_runs import forget, seal, seal_history, sealable
+from perdure.loop.long_runs import forget, is_between_messages, seal, seal_history, sealable
 from perdure.loop.records import Chunk, Failure, Transcript
 from perdure.loop.state import Frame, LoopState
 from perdure.loop.threads import fail_thread
 from perdure.loop.turn import warn
+
+from .unopened import check_opened
 
 _SEAL_TIMEOUT = timedelta(seconds=60)
 _ATTEMPTS = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=5)
@@ -37,8 +39,13 @@ class Continuing:
         self._settings = settings
         self._not_before = 0  # events
 
-    def due(self, messages: int) -> bool:
-        """Whether the history is so long that the run should go on in a new one, once nothing is in flight."""
+    def due(self, state: LoopState, messages: int) -> bool:
+        """Whether the run should go on in a new history, once nothing is in flight.
+
+        It does as its history gets long. A thread that is pinned to a build also does between two messages once another
+        build is current: it may live for years, and would need the first build's workers for as long. It does so once
+        for what it was told in this history, wherever the server lets the new one begin.
+        """
         info = workflow.info()
         length = info.get_current_history_length()
         return length >= self._not_before and (
@@ -46,6 +53,7 @@ class Continuing:
             or messages >= HISTORY_MESSAGES
             or info.get_current_history_size() >= HISTORY_BYTES
             or info.is_continue_as_new_suggested()
+            or (messages > 0 and is_between_messages(state) and info.is_target_worker_deployment_version_changed())
         )
 
     async def seal(self, state: LoopState) -> None:
@@ -93,6 +101,7 @@ async def _seal(state: LoopState, frame: Frame, transcript: Transcript, upto: in
             retry_policy=_ATTEMPTS,
             summary=f"items {start} to {upto} go to the blob store",
         )
+        check_opened(sealed)
         seal(frame, transcript, [Chunk(**chunk.model_dump()) for chunk in sealed.chunks])
         seal_history(state.thread, transcript)
     except (ActivityError, ValueError) as error:

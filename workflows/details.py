@@ -28,16 +28,23 @@ _WAITING_INPUT = "Sent to the run, {} in all, for its next model request"
 _T = TypeVar("_T")
 
 
-def details_of(state: LoopState, ignored: list[str], goal: str = "") -> str:
-    """The run's current details in Markdown; they cost what they show, never what the run has been through."""
+def details_of(state: LoopState, ignored: list[str], run: str | None = None, *, goal: str = "") -> str:
+    """The run's current details in Markdown; they cost what they show, never what the run has been through.
+
+    Args:
+        state: The run's.
+        ignored: The messages that changed nothing.
+        run: What messages to the run are to name it by; `None` if they need not.
+        goal: What the run is for, where its input does not say it any more.
+    """
     wanted = goal_of(state, goal)
-    lines = [*_head_lines(state), *(["", "Goal:", "", quoted(wanted)] if wanted else []), *_held_lines(state)]
+    lines = [*_head_lines(state), *(["", "Goal:", "", quoted(wanted)] if wanted else []), *_held_lines(state, run)]
     waiting_calls, asked = approvals_of(state)[:_APPROVALS_SHOWN], unknown_of(state)
     each = _ARGUMENT_CHARACTERS // (len(waiting_calls) + min(len(asked), _APPROVALS_SHOWN) or 1)
     for approval in waiting_calls:
-        lines += ["", *_approval_lines(approval, each)]
+        lines += ["", *_approval_lines(approval, each, run)]
     for unknown in asked[:_APPROVALS_SHOWN]:
-        lines += ["", *_unknown_lines(unknown, each)]
+        lines += ["", *_unknown_lines(unknown, each, run)]
     said = _last_message(state)
     is_goal = short(said, SHOWN_CHARACTERS) == wanted
     lines += ["", "Last message:", "", quoted(said, SHOWN_CHARACTERS)] if said and not is_goal else []
@@ -91,14 +98,18 @@ def _sent(sent: InputView) -> str:
     return short(f"{f'{who}: ' if who else ''}{text or f'{len(sent.items)} items'}", SHOWN_CHARACTERS)
 
 
-def _held_lines(state: LoopState) -> list[str]:
+def _held_lines(state: LoopState, run: str | None) -> list[str]:
     """What lets a run go on that somebody holds up."""
-    steering, resume = state.steering, json.dumps({"by": "your name"}, indent=2)
+    steering, resume = state.steering, json.dumps({"by": "your name"} | _addressed(run), indent=2)
     lines: list[str] = []
     if steering.interrupted is not None:
-        send = json.dumps({"message_id": "a new name", "input": "what to do", "by": "your name"}, indent=2)
+        send = {"message_id": "a new name", "input": "what to do", "by": "your name"} | _addressed(run)
         lines += ["", f"### Interrupted{safe(held_by(steering.interrupted))}", ""]
-        lines += ["It waits for instructions. To give them, send the update `send` with this input:", "", fenced(send)]
+        lines += [
+            "It waits for instructions. To give them, send the update `send` with this input:",
+            "",
+            fenced(json.dumps(send, indent=2)),
+        ]
     if steering.paused is not None:
         lines += ["", f"### Paused{safe(held_by(steering.paused))}"]
     if lines:
@@ -107,8 +118,8 @@ def _held_lines(state: LoopState) -> list[str]:
     return lines
 
 
-def _approval_lines(approval: ApprovalView, characters: int) -> list[str]:
-    message = {"call_id": approval.call_id, "by": "your name", "digest": approval.digest}
+def _approval_lines(approval: ApprovalView, characters: int, run: str | None) -> list[str]:
+    message = {"call_id": approval.call_id, "by": "your name", "digest": approval.digest} | _addressed(run)
     return [
         f"### Waits for a decision: {safe(approval.tool)} ({approval.call_id})",
         "",
@@ -125,7 +136,11 @@ def _approval_lines(approval: ApprovalView, characters: int) -> list[str]:
     ]
 
 
-def _unknown_lines(unknown: UnknownView, characters: int) -> list[str]:
+def _addressed(run: str | None) -> dict[str, str]:
+    return {} if run is None else {"run": run}
+
+
+def _unknown_lines(unknown: UnknownView, characters: int, run: str | None) -> list[str]:
     message = {"call_id": unknown.call_id, "outcome": "happened", "by": "your name", "digest": unknown.digest}
     return [
         f"### May or may not have happened: {safe(unknown.tool)} ({unknown.call_id})",
@@ -139,7 +154,7 @@ def _unknown_lines(unknown: UnknownView, characters: int) -> list[str]:
         "Find out, then send the signal `resolve` with this input. `outcome` is `happened` (with a `result`, if you "
         "know what came of it), `not_happened` or `retry`:",
         "",
-        fenced(json.dumps(message, indent=2)),
+        fenced(json.dumps(message | _addressed(run), indent=2)),
     ]
 
 

@@ -16,6 +16,7 @@ from temporalio.exceptions import ApplicationError
 from perdure.contracts.effects import EFFECT, Attempt, EffectView, Told, read_fact
 from perdure.limits import EFFECT_REMEMBERED_SECONDS, EFFECT_UPDATES
 from perdure.markdown import safe
+from perdure.redaction import redacted
 
 from .opening import NOTHING
 
@@ -41,7 +42,7 @@ class Effect:
         """Remembers until nobody has asked or told for long; what is claimed or unknown is never forgotten."""
         while True:
             seen = self._updates
-            workflow.set_current_details(_details(self._view))
+            workflow.set_current_details(redacted(_details(self._view)))
             remembered = timedelta(seconds=EFFECT_REMEMBERED_SECONDS)
             open_ended = self._view.status in ("claimed", "unknown")
             try:

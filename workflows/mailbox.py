@@ -12,10 +12,12 @@ from temporalio import workflow
 from perdure.contracts.run import RunSettings
 from perdure.errors import describe_exception
 from perdure.failpoints import reach
+from perdure.keyring import keyring
 from perdure.limits import MAX_EARLY_KEPT, MAX_IGNORED_KEPT
 from perdure.loop.decisions import Ruling
 from perdure.loop.settle import settle
 from perdure.loop.state import LoopState
+from perdure.redaction import redacted
 
 from .details import details_of
 from .opening import known_goal, open_state
@@ -89,4 +91,5 @@ class Mailbox:
 
     def details(self) -> str:
         """What the Temporal UI shows as current details."""
-        return details_of(self.state, self.ignored, self.goal)
+        run = None if keyring() is None else workflow.info().workflow_id
+        return redacted(details_of(self.state, self.ignored, run, goal=self.goal))

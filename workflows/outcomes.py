@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from temporalio import exceptions
+from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from perdure.canonical import encode
@@ -32,6 +33,8 @@ from perdure.loop.steps import (
     UserSaid,
 )
 
+from .unopened import unopened_input, unopened_result
+
 
 def success(step: Step, result: Any, agent: str, tool: str) -> Outcome:
     """The outcome of an activity that returned.
@@ -54,11 +57,13 @@ def success(step: Step, result: Any, agent: str, tool: str) -> Outcome:
         case contracts.CallUserOutput():
             return _said(result)
         case _:
-            return _of_the_run(result)
+            return _of_the_run(step, result)
 
 
-def _of_the_run(result: Any) -> Outcome:
+def _of_the_run(step: Step, result: Any) -> Outcome:
     match result:
+        case RawValue():
+            return unopened_result(step, result)
         case contracts.SnapshotOutput():
             return AgentsSnapshotted(result.snapshot)
         case ReadSessionOutput():
@@ -152,6 +157,8 @@ def failure(step: Step, error: ActivityError) -> Outcome:
     A tool that says so itself ends the run or is offered again; one whose worker was lost has an unknown outcome.
     """
     cause = error.cause
+    if unopened := unopened_input(error):
+        return StepDeclined(unopened)
     if isinstance(cause, ApplicationError):
         if cause.type == contracts.STEP_DECLINED:
             return StepDeclined(cause.message)

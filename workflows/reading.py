@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -22,11 +22,20 @@ def only(value: Any, rest: Sequence[Any]) -> Any:
     """The one value that a message has.
 
     Raises:
-        ValueError: It has none, or more.
+        ValueError: It has none, or more, or it is meant for another run.
     """
     if value is NOTHING or rest:
         raise ValueError(f"expected one JSON object, got {len(rest) + (value is not NOTHING)} values")
+    run, own = _named_run(value), workflow.info().workflow_id
+    if run not in (None, own):
+        raise ValueError(f"it is meant for run {run!r:.100}, and this is {own!r:.100}")
     return value
+
+
+def _named_run(value: Any) -> str | None:
+    """The run that a message says that it is meant for; what is no name, its own reader refuses."""
+    run = cast("dict[str, Any]", value).get("run") if isinstance(value, dict) else None
+    return run if isinstance(run, str) else None
 
 
 def resolution_of(message: ResolutionMessage) -> Resolution:

@@ -1,4 +1,4 @@
-"""Runs workflows only as far as their history goes, and has them tell their details when somebody looks.
+"""Runs workflows only as far as their history goes and opens, and has them tell their details when somebody looks.
 
 A query can lead a workflow ahead of its history: sent to a worker that has died, it comes to another one together with
 results whose workflow task nobody has begun. That worker would apply them with the time and the length of an earlier
@@ -18,6 +18,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, Workf
 from perdure.contracts.messages import AHEAD_TEXT
 
 from .observing import observed
+from .unopened import refused_for_key
 
 
 @runtime_checkable
@@ -65,6 +66,8 @@ class _Committed:
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
         if all(job.HasField("query_workflow") or job.HasField("remove_from_cache") for job in act.jobs):
             return self._activate(act)
+        if (refused := refused_for_key(act)) is not None:
+            return refused
         begun = act.timestamp.ToNanoseconds()
         if begun == self._begun and act.history_length > self._length:
             return _refused(act)

@@ -6,6 +6,7 @@ import json
 
 from perdure.canonical import clean_text
 from perdure.loop.state import Call, LoopState
+from perdure.redaction import redacted
 from perdure.visible import in_line
 
 _CHARACTERS = 180
@@ -13,7 +14,7 @@ _CHARACTERS = 180
 
 def line(text: str) -> str:
     """A line of bounded length, in which nothing is hidden."""
-    shown = in_line(clean_text(text))
+    shown = in_line(redacted(clean_text(text)))
     return shown if len(shown) <= _CHARACTERS else shown[: _CHARACTERS - 1] + "…"
 
 
@@ -24,7 +25,7 @@ def call_text(call: Call) -> str:
         inner = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     except (ValueError, AttributeError, RecursionError):
         inner = call.arguments
-    text = in_line(clean_text(f"{call.name}({inner})".replace("`", "'")))  # JSON escapes half surrogates
+    text = in_line(redacted(clean_text(f"{call.name}({inner})".replace("`", "'"))))  # JSON escapes half surrogates
     return text if len(text) <= _CHARACTERS else text[: _CHARACTERS - 2] + "…)"
 
 

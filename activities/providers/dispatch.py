@@ -94,13 +94,7 @@ class Providers:
             if not isinstance(found, Model):
                 raise UserError(f"The model provider gave {found!r:.100} for {definition.model!r}; it must be a Model.")
             return found
-        model = None if live is None else live.agent.model if live.config.model is None else live.config.model
-        if not isinstance(model, Model):
-            raise AgentNotServed(
-                f"Agent {definition.name!r} of this worker has no model object, as the run's agent had; "
-                "deploy one that has it."
-            )
-        return model
+        return live_model(definition, live)
 
     def _provider(self, definition: AgentDefinition, live: LiveParts | None) -> ModelProvider:
         """The program's own provider; where it has none, the one that the run was started with in another process."""
@@ -138,6 +132,21 @@ async def _in_time(answer: Coroutine[Any, Any, ModelAnswer], seconds: float | No
         if seconds is None or not deadline.expired():  # the model's own
             raise
         raise ModelTimeoutError(seconds) from None
+
+
+def live_model(definition: AgentDefinition, live: LiveParts | None) -> Model:
+    """The model object of a live agent.
+
+    Raises:
+        AgentNotServed: It has none, as the run's agent had.
+    """
+    model = None if live is None else live.agent.model if live.config.model is None else live.config.model
+    if not isinstance(model, Model):
+        raise AgentNotServed(
+            f"Agent {definition.name!r} of this worker has no model object, as the run's agent had; "
+            "deploy one that has it."
+        )
+    return model
 
 
 async def _ask(model: Model, live: LiveParts, request: ModelRequest) -> ModelAnswer:

@@ -8,14 +8,30 @@ from typing import Annotated, Any
 
 import typer
 
-from perdure.cli.groups import AsJson, By, RunId, blobs, chat, server, threads, watch
+from perdure.cli.groups import (
+    QUEUE,
+    AsJson,
+    BuildId,
+    By,
+    Deployment,
+    Queue,
+    RunId,
+    blobs,
+    chat,
+    codec_server,
+    deploy,
+    keys,
+    server,
+    threads,
+    watch,
+)
 from perdure.cli.operating import dev, export, graph, setup
 from perdure.cli.speaking import cancel, interrupt, pause, resume, send, stop
 
 _EPILOG = """\b
 Exit codes:
   0  it went well
-  1  the run failed or was cancelled, or a decision was refused
+  1  the run failed or was cancelled, a decision was refused, or runs would wait for other code
   2  wrong usage
   3  no such run or call
   4  the run waits for approval
@@ -39,10 +55,11 @@ app = typer.Typer(
 )
 app.add_typer(server, name="server")
 app.add_typer(blobs, name="blobs")
+app.add_typer(deploy, name="deploy")
+app.add_typer(keys, name="keys")
 
 CallId = Annotated[str, typer.Argument(metavar="CALL", help="The call, as `perdure approvals` names it.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many runs at most.")]
-Queue = Annotated[str, typer.Option(help="The task queue where workers serve agents by name.")]
 
 
 class Outcome(StrEnum):
@@ -51,9 +68,6 @@ class Outcome(StrEnum):
     HAPPENED = "happened"
     NOT_HAPPENED = "not-happened"  # the model is told so
     RETRY = "retry"  # it did not happen, and runs anew
-
-
-QUEUE = "perdure"  # perdure.client.queues.NAMED_QUEUE, which would take temporalio with it
 
 
 def _show_version(wanted: bool) -> None:
@@ -75,6 +89,9 @@ def _root(
         typer.echo(context.get_help())
 
 
+app.command(name="codec-server")(codec_server)
+
+
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def demo(context: typer.Context) -> None:
     """Plays a real conversation end to end; `perdure demo --help` shows its options."""
@@ -90,18 +107,28 @@ def demo(context: typer.Context) -> None:
 @app.command()
 def worker(
     module: Annotated[str, typer.Argument(help="A Python module, such as myshop.agents; all its agents are served.")],
+    *,
     queue: Queue = QUEUE,
     graceful: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="For steps under way, once told to stop.")
     ] = 60.0,
     log_level: Annotated[str, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")] = "info",
+    health_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, envvar="PERDURE_HEALTH_PORT", help="Answers GET /live and /ready there."),
+    ] = None,
+    deployment: Deployment = None,
+    build_id: BuildId = None,
     as_json: AsJson = False,
 ) -> None:
     """Serves every agent of a module by name, until Ctrl-C or SIGTERM."""
     from perdure.cli.screen import Screen
     from perdure.cli.serving import run_worker
 
-    run_worker(Screen(as_json=as_json), module, queue, graceful, log_level)
+    run_worker(
+        Screen(as_json=as_json), module, log_level, (deployment, build_id),
+        queue=queue, graceful_seconds=graceful, health_port=health_port,
+    )  # fmt: skip
 
 
 @app.command()

@@ -27,7 +27,7 @@ async def prune_blobs(screen: Screen, grace_seconds: float, *, dry_run: bool) ->
     connection, blobs = await host.call(host.connection()), await host.call(host.blobs())
     if blobs is None:
         raise UserError("There is no blob store: set PERDURE_BLOBS to the directory that clients and workers share.")
-    tell = _now_and_then(screen)
+    tell = now_and_then(screen)
     pruned = await host.call(prune(connection, blobs, grace_seconds=grace_seconds, dry_run=dry_run, tell=tell))
     verb = "would be removed" if dry_run else "removed"
     text = f"{pruned.removed.blobs} blobs {verb}, {pruned.removed.bytes} bytes; {pruned.needed} are needed"
@@ -41,7 +41,7 @@ async def delete_run_of(screen: Screen, run_id: str) -> int:
     """Deletes a run that has ended, and shows what went with it."""
     host = Host.current()
     connection, blobs = await host.call(host.connection()), await host.call(host.blobs())
-    deleted = await host.call(delete_run(connection, blobs, run_id, _now_and_then(screen)))
+    deleted = await host.call(delete_run(connection, blobs, run_id, now_and_then(screen)))
     text = f"Run {run_id!r} deleted: {deleted.histories} histories, {deleted.blobs} blobs of {deleted.bytes} bytes."
     lines = [Line(in_line(text))]
     if deleted.kept:
@@ -50,7 +50,7 @@ async def delete_run_of(screen: Screen, run_id: str) -> int:
     return ExitCode.OK
 
 
-def _now_and_then(screen: Screen) -> Tell:
+def now_and_then(screen: Screen) -> Tell:
     """Says how far it has come, once a second; at a terminal in the line of its progress."""
     said = time.monotonic()
 

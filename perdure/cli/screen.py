@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from perdure.cli.progress import Progress
+from perdure.redaction import redacted
 from perdure.visible import in_line, plain
 
 
@@ -40,16 +41,16 @@ class Screen:
         """Shows an answer: the document with `--json`, else the lines."""
         self.progress.end()
         if self.as_json:
-            sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+            sys.stdout.write(redacted(json.dumps(document, indent=2, default=str)) + "\n")
         else:
             for line in lines:
-                self._out.print(Text(line.text, line.style))
+                self._out.print(Text(redacted(line.text), line.style))
 
     def add(self, document: Any, lines: list[Line]) -> None:
         """Shows a part of an answer that comes bit by bit: with `--json` each document is a line."""
         self.progress.end()
         if self.as_json:
-            sys.stdout.write(json.dumps(document, default=str) + "\n")
+            sys.stdout.write(redacted(json.dumps(document, default=str)) + "\n")
             sys.stdout.flush()
         else:
             self.show(document, lines)
@@ -57,19 +58,19 @@ class Screen:
     def grow(self, text: str) -> None:
         """Shows a part of a line, whose end is still to come."""
         self.progress.end()
-        self._out.print(Text(text), end="")
+        self._out.print(Text(redacted(text)), end="")
         sys.stdout.flush()
 
     def note(self, text: str) -> None:
         """Says something beside the answer, on standard error."""
-        self._err.print(Text(plain(text), "dim"))
+        self._err.print(Text(redacted(plain(text)), "dim"))
 
     def error(self, kind: str, message: str, **more: Any) -> None:
         """Says what went wrong, on standard error; with `--json` also as the document `{"error": ...}`."""
         self.progress.end()
         if self.as_json:
             self.show({"error": {"type": kind, "message": message}} | more, [])
-        self._err.print(Text.assemble(("error: ", "bold red"), plain(message)))
+        self._err.print(Text.assemble(("error: ", "bold red"), redacted(plain(message))))
 
 
 def columns(rows: list[list[str]], header: list[str]) -> list[Line]:

@@ -17,20 +17,24 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NoReturn
 
+from temporalio.common import WorkerDeploymentVersion
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from perdure.cli.ending import ExitCode, perform
+from perdure.cli.health import Health
 from perdure.cli.modules import FoundAgents, find_agents
 from perdure.cli.readiness import module_gaps, refuse
 from perdure.cli.screen import Screen
 from perdure.cli.server_readiness import server_gaps
+from perdure.cli.versioning import version_gap, version_of
 from perdure.client.attendance import Kind, workers_of
 from perdure.client.host import Host, blob_store
 from perdure.client.inbox_metrics import report
 from perdure.connection import Connection
 from perdure.contracts.effects import EFFECTS_QUEUE
 from perdure.errors import UserError
+from perdure.keyring import keyring
 from perdure.rooms import load_room
 from perdure.telemetry import log_lines
 
@@ -49,11 +53,15 @@ class Serving:
     Attributes:
         queue: Its task queue.
         graceful_seconds: How long steps under way may go on after the process was told to stop.
+        version: The build that it is; `None`: it is not versioned.
+        health_port: Where it tells how it is, if anywhere.
     """
 
     found: FoundAgents
     queue: str
     graceful_seconds: float
+    version: WorkerDeploymentVersion | None = None
+    health_port: int | None = None
 
     @property
     def names(self) -> list[str]:
@@ -74,7 +82,41 @@ async def serve(serving: Serving, announce: Callable[[Connection, list[str]], No
     Raises:
         CommandFailed: Something is missing without which it cannot serve.
     """
-    host = Host.current()
+    host, health = Host.current(), Health()
+    if serving.health_port is not None:
+        answering = await host.call(health.start(serving.health_port))
+        logger.info("health: port %d, /live and /ready", answering.sockets[0].getsockname()[1])
+    connection, lacks = await _prepared(host, serving)
+    worker = await host.call(_build(host, connection, serving))
+    await host.call(host.serve_effects())
+    watch_queue = await host.call(host.serve_watchers())
+    stop = _Stop(host, worker, health)
+    running = asyncio.wrap_future(host.background.submit(worker.run()))
+    _log_start(serving, connection)
+    beside = [host.background.submit(work) for work in (_watch(connection, health), report(connection, serving.queue))]
+    try:
+        wanted: list[tuple[str, Kind]] = [
+            (serving.queue, "activity"),
+            (EFFECTS_QUEUE, "workflow"),
+            (watch_queue, "workflow"),
+        ]
+        if await _is_polling(host, connection, wanted, running):
+            lacks += await _version_lacks(host, connection, serving)
+            announce(connection, lacks)
+            health.started = True
+            logger.info("perdure worker: ready")
+        return await _end_of(running, stop, serving)
+    finally:
+        for each in beside:
+            each.cancel()
+
+
+async def _prepared(host: Host, serving: Serving) -> tuple[Connection, list[str]]:
+    """The connection, and what is lacking, which the log has by now; the agents are served from here on.
+
+    Raises:
+        CommandFailed: Something is missing without which it cannot serve.
+    """
     gaps = module_gaps(serving.found)
     refuse(serving.found.module, gaps)
     connection = await host.call(host.connection())
@@ -84,36 +126,32 @@ async def serve(serving: Serving, announce: Callable[[Connection, list[str]], No
         logger.warning("%s", gap.text)
     host.served.serve(list(serving.found.agents.values()), asyncio.get_running_loop(), serving.found.context_factory)
     host.served.session_factory = serving.found.session_factory
-    worker = await host.call(_build(host, connection, serving))
-    await host.call(host.serve_effects())
-    watch_queue = await host.call(host.serve_watchers())
-    stop = _Stop(host, worker)
-    running = asyncio.wrap_future(host.background.submit(worker.run()))
-    _log_start(serving, connection)
-    beside = [host.background.submit(work) for work in (_watch(connection), report(connection, serving.queue))]
-    try:
-        wanted: list[tuple[str, Kind]] = [
-            (serving.queue, "activity"),
-            (EFFECTS_QUEUE, "workflow"),
-            (watch_queue, "workflow"),
-        ]
-        if await _is_polling(host, connection, wanted, running):
-            announce(connection, [gap.text for gap in gaps])
-            logger.info("perdure worker: ready")
-        return await _end_of(running, stop, serving)
-    finally:
-        for each in beside:
-            each.cancel()
+    return connection, [gap.text for gap in gaps]
+
+
+async def _version_lacks(host: Host, connection: Connection, serving: Serving) -> list[str]:
+    """What keeps new runs from a versioned worker."""
+    if serving.version is None:
+        return []
+    gap = await host.call(version_gap(connection.client, serving.version))
+    if gap is not None:
+        logger.warning("%s", gap)
+    return [] if gap is None else [gap]
 
 
 async def _build(host: Host, connection: Connection, serving: Serving) -> Worker:
     room = load_room("worker")
-    settings = room.WorkerSettings(task_queue=serving.queue, graceful_seconds=serving.graceful_seconds)
+    settings = room.WorkerSettings(
+        task_queue=serving.queue, graceful_seconds=serving.graceful_seconds, version=serving.version
+    )
     return room.build_worker(connection.client, host.served, blob_store(connection), settings, host.events)
 
 
 def _log_start(serving: Serving, connection: Connection) -> None:
     logger.info("module %s: serving %s", serving.found.module, ", ".join(serving.names))
+    if (ring := keyring()) is not None:
+        taken = "; what is not encrypted is taken, too" if ring.accepts_plain else ""
+        logger.info("encrypting with key %s, decrypting with %s%s", ring.first.id, ", ".join(ring.ids), taken)
     logger.info(
         "task queue %s at %s, namespace %s%s",
         serving.queue,
@@ -121,6 +159,8 @@ def _log_start(serving: Serving, connection: Connection) -> None:
         connection.namespace,
         " (embedded server)" if connection.embedded else "",
     )
+    if serving.version is not None:
+        logger.info("build %s of deployment %s", serving.version.build_id, serving.version.deployment_name)
     logger.info("Temporal UI: %s", connection.ui_url or "unknown (set PERDURE_UI_URL)")
 
 
@@ -174,17 +214,15 @@ async def _failed(running: asyncio.Future[None]) -> int:
     return ExitCode.FAILED
 
 
-async def _watch(connection: Connection) -> None:
+async def _watch(connection: Connection, health: Health) -> None:
     """Says when the server does not answer, and when it does again; temporalio tries by itself."""
-    healthy = True
     while True:
         await asyncio.sleep(_CHECK_SECONDS)
-        lost = await _problem(connection)
-        if lost is not None and healthy:
-            logger.warning("the server at %s does not answer (%s); trying on", connection.address, lost)
-        elif lost is None and not healthy:
+        before, health.lost = health.lost, await _problem(connection)
+        if health.lost is not None and before is None:
+            logger.warning("the server at %s does not answer (%s); trying on", connection.address, health.lost)
+        elif health.lost is None and before is not None:
             logger.info("the server at %s answers again", connection.address)
-        healthy = lost is None
 
 
 async def _problem(connection: Connection) -> str | None:
@@ -204,9 +242,9 @@ class _Stop:
     The handlers are Python's own, not the loop's: user code that blocks the loop does not keep the worker polling.
     """
 
-    def __init__(self, host: Host, worker: Worker) -> None:
+    def __init__(self, host: Host, worker: Worker, health: Health) -> None:
         self.asked = asyncio.Event()
-        self._host, self._worker = host, worker
+        self._host, self._worker, self._health = host, worker, health
         self._loop = asyncio.get_running_loop()
         self._stopping: concurrent.futures.Future[None] | None = None
         for number in _SIGNALS:
@@ -215,19 +253,30 @@ class _Stop:
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._stopping is not None:
             os._exit(128 + number)  # as a shell reports a process that a signal ended
+        self._health.stopping = True
         self._stopping = self._host.background.submit(self._worker.shutdown())
         self._loop.call_soon_threadsafe(self.asked.set)
 
 
-def run_worker(screen: Screen, module: str, queue: str, graceful_seconds: float, log_level: str) -> NoReturn:
-    """Serves the module's agents in this process, which ends with it."""
+def run_worker(
+    screen: Screen, module: str, log_level: str, version: tuple[str | None, str | None], **options: Any
+) -> NoReturn:
+    """Serves the module's agents in this process, which ends with it.
+
+    Args:
+        screen: Where the start is shown.
+        module: The module.
+        log_level: Its name, as `logging` has it.
+        version: Deployment and build, if any.
+        options: The other fields of `Serving`.
+    """
     level = logging.getLevelNamesMapping().get(log_level.upper())
 
     def work() -> Coroutine[Any, Any, int]:  # imports the module before there is a loop, as Python would
         if level is None:
             raise UserError(f"Log level {log_level!r} is unknown; take one of debug, info, warning, error.")
         log_lines.configure(level)
-        serving = Serving(find_agents(module), queue, graceful_seconds)
+        serving = Serving(find_agents(module), version=version_of(*version), **options)
         return serve(serving, lambda connection, lacks: screen.show(_document(serving, connection, lacks), []))
 
     if level == logging.INFO:  # temporalio's own lines at that level speak of its insides

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
+from perdure.client.attendance import Build
 from perdure.contracts.messages import StatusView
 
 _TEXT_CHARACTERS = 400  # of an error
@@ -22,6 +23,7 @@ WaitsFor: TypeAlias = Literal[
     "next attempt",  # the last one failed, and the next one has its time
     "other worker",  # the workers at hand lack what a step needs
     "worker",  # nobody serves the run's queue, or all who do are busy
+    "encryption key",  # no worker at hand has the key of something in the run's history
     "process",  # the process that served the run with its own objects has ended
     "workflow code",  # the run's own step fails: a defect, or a worker whose version does not fit
     "nothing",  # the run has ended, or goes on this very moment
@@ -80,6 +82,7 @@ class Seen:
 
     Attributes:
         queue: Its task queue.
+        build: The build of the code that it is pinned to, if it is; only workers of that count.
         now: When that was.
         status: What the run itself tells; `None` if nobody answered for it.
         steps: What its workers do or are to do.
@@ -94,6 +97,7 @@ class Seen:
 
     queue: str
     now: datetime
+    build: Build | None = None
     status: StatusView | None = None
     steps: list[PendingStep] = field(default_factory=list[PendingStep])
     task_is_due: bool = False

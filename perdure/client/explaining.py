@@ -36,7 +36,7 @@ async def _ending(host: Host, execution: Execution, description: WorkflowExecuti
         case WorkflowExecutionStatus.FAILED if event is not None:
             client = (await host.connection()).client
             failure = event.workflow_execution_failed_event_attributes.failure
-            return f"Waits for nothing: it failed{at} with {await failure_text(client, failure)}"
+            return f"Waits for nothing: it failed{at} with {await failure_text(client, description.id, failure)}"
         case WorkflowExecutionStatus.TERMINATED if event is not None:
             told = event.workflow_execution_terminated_event_attributes
             reason = f": {one_line(told.reason)}" if told.reason else ""

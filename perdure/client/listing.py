@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from perdure.client.starting import noted_of
 from perdure.connection import Connection, run_url
+from perdure.errors import PayloadUnreadable
 from perdure.search_attributes import STATUS
 
 
@@ -36,7 +39,9 @@ async def list_runs(connection: Connection, query: str | None, limit: int) -> li
     )
     found: list[RunSummary] = []
     async for execution in connection.client.list_workflows(condition, limit=limit):
-        noted = await noted_of(execution)
+        noted: dict[str, Any] = {}
+        with contextlib.suppress(PayloadUnreadable):  # its key is missing here, or a stranger has started it
+            noted = await noted_of(execution)
         found.append(
             RunSummary(
                 id=execution.id,

@@ -13,9 +13,10 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowQueryFailedError
+from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError
 
-from perdure.client.attendance import has_ended, workers_of
+from perdure.client.attendance import has_ended, pinned_build, workers_of
 from perdure.client.diagnosis import FailingTask, PendingStep, Seen, one_line
 from perdure.client.execution import Execution
 from perdure.client.host import Host
@@ -33,18 +34,21 @@ async def look(host: Host, execution: Execution, description: WorkflowExecutionD
     a run stands still must not move it.
     """
     client, raw = (await host.connection()).client, description.raw_description
-    queue = description.task_queue
+    queue, build = description.task_queue, pinned_build(raw.workflow_execution_info)
     dead, answering, taking_steps = await asyncio.gather(
-        host.owner_is_dead(queue), workers_of(client, queue, "workflow"), workers_of(client, queue, "activity")
+        host.owner_is_dead(queue),
+        workers_of(client, queue, "workflow", build),
+        workers_of(client, queue, "activity", build),
     )
-    steps = [await _step(client, activity) for activity in raw.pending_activities]
+    steps = [await _step(client, description.id, activity) for activity in raw.pending_activities]
     due = raw.HasField("pending_workflow_task")
     failing = await _failing(client, description) if due and raw.pending_workflow_task.attempt > 1 else None
     status = None
-    if failing is None and (answering or not due):
+    if failing is None and (answering or not (due or build)):  # for a build that is not there nobody can answer
         status = await _status(host, execution, queue, is_answered=bool(answering) and not dead)
     return Seen(
         queue=queue,
+        build=build,
         now=datetime.now(UTC),
         status=status,
         steps=steps,
@@ -67,7 +71,7 @@ async def _status(host: Host, execution: Execution, queue: str, *, is_answered: 
         return None
 
 
-async def _step(client: Client, activity: PendingActivityInfo) -> PendingStep:
+async def _step(client: Client, workflow_id: str, activity: PendingActivityInfo) -> PendingStep:
     running = activity.state in {
         PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
         PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
@@ -82,7 +86,7 @@ async def _step(client: Client, activity: PendingActivityInfo) -> PendingStep:
         running=running,
         since=_time(activity.last_started_time if running else activity.scheduled_time),
         next_attempt=_time(activity.next_attempt_schedule_time) if retries else None,
-        failure=await failure_text(client, activity.last_failure) if failed else "",
+        failure=await failure_text(client, workflow_id, activity.last_failure) if failed else "",
         worker=activity.last_worker_identity,
         paused=activity.paused,
     )
@@ -101,16 +105,17 @@ async def _failing(client: Client, description: WorkflowExecutionDescription) ->
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
             told = event.workflow_task_failed_event_attributes
             cause = WorkflowTaskFailedCause.Name(told.cause)
-            failure = await failure_text(client, told.failure) if told.HasField("failure") else cause
+            failure = await failure_text(client, description.id, told.failure) if told.HasField("failure") else cause
             return FailingTask(attempt, False, failure, told.identity)
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
             break
     return FailingTask(attempt, True, "", "")
 
 
-async def failure_text(client: Client, failure: Failure) -> str:
+async def failure_text(client: Client, workflow_id: str, failure: Failure) -> str:
     """A failure on one line that is short and shows nothing but what can be printed."""
-    error = await client.data_converter.decode_failure(failure)
+    place = WorkflowSerializationContext(client.namespace, workflow_id)
+    error = await client.data_converter.with_context(place).decode_failure(failure)
     if isinstance(error, exceptions.TimeoutError) and error.type == exceptions.TimeoutType.HEARTBEAT:
         return "its worker was lost"
     kind = error.type if isinstance(error, exceptions.ApplicationError) else type(error).__name__

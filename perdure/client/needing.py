@@ -19,7 +19,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.blobs import DirectoryBlobStore
 from perdure.compression import expanded
+from perdure.encryption import ENCRYPTED, Place, decrypted, lacks_key, reason
 from perdure.errors import BlobUnavailable, UserError
+from perdure.keyring import keyring
 
 Tell: TypeAlias = Callable[[str], None]
 
@@ -152,18 +154,26 @@ class _Reading:
 
     def _note(self, execution: WorkflowExecution, event: Message) -> None:
         for payload in payloads_of(event):
-            data = readable(payload, execution.id)
+            data = readable(payload, Place(self.client.namespace, execution.id))
             self.needs.note(data)
             if execution.workflow_type == "AgentRun":
                 self.needs.note_chunks(execution.id, data, self.blobs)
 
 
-def readable(payload: Payload, workflow_id: str) -> bytes:
-    """The bytes of a payload as they were before they were compressed.
+def readable(payload: Payload, place: Place) -> bytes:
+    """The bytes of a payload as they were before they were compressed and encrypted.
 
     Raises:
         UserError: They are encoded in a way that is not known here, so that they may name anything.
     """
+    workflow_id = place.workflow_id
+    if payload.metadata.get("encoding") == ENCRYPTED:  # what is not was perhaps so while encryption was turned on
+        payload = decrypted(payload, keyring(), (place.label, Place(place.namespace).label))
+    if lacks_key(payload):
+        raise UserError(
+            f"The history of {workflow_id!r} holds a payload that {reason(payload)}, so it is unknown which blobs it "
+            "needs. Add the key, as long as there is a history that has it."
+        )
     plain = expanded(payload)
     encoding = plain.metadata.get("encoding", b"")
     if encoding not in _READABLE:

@@ -24,6 +24,7 @@ from perdure.item_json import said_text
 from perdure.items import TResponseInputItem, input_items
 from perdure.limits import MAX_COMMAND_BYTES, TASK_TIMEOUT_SECONDS
 from perdure.markdown import safe, short
+from perdure.redaction import redacted
 from perdure.search_attributes import at_start
 from perdure.snapshot import snapshot_bytes
 
@@ -157,8 +158,8 @@ async def _start(
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE if rerun else WorkflowIDReusePolicy.REJECT_DUPLICATE,
             task_timeout=timedelta(seconds=TASK_TIMEOUT_SECONDS),
             memo={_MEMO: {"agent": run.agent, "input": digest}},
-            static_summary=_summary(run),
-            static_details=_details(run),
+            static_summary=redacted(_summary(run)),
+            static_details=redacted(_details(run)),
             search_attributes=at_start(run.agent) if connection.lists else None,
             request_eager_start=eager,
         )

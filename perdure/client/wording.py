@@ -6,9 +6,11 @@ import shlex
 from datetime import datetime
 from typing import TypeAlias
 
+from perdure.client.attendance import Build
 from perdure.client.diagnosis import FailingTask, PendingStep, Seen, WaitsFor, one_line
 from perdure.contracts.holding import HoldView
 from perdure.contracts.messages import ApprovalView, DeclinedView, UnknownView
+from perdure.contracts.steps import KEY_MISSING
 from perdure.contracts.threads import THREAD_PREFIX
 
 Answer: TypeAlias = tuple[WaitsFor, str, list[str]]
@@ -209,6 +211,8 @@ def _what(view: DeclinedView) -> str:
 
 def _unserved(run_id: str, seen: Seen) -> Answer:
     """Who is missing, and what brings it back."""
+    if seen.build is not None:
+        return _without_build(run_id, seen, seen.build)
     if not seen.owner:
         command = f"perdure worker MODULE --queue {shlex.quote(seen.queue)}"
         return "worker", f"Waits for a worker: nobody takes steps of task queue {seen.queue!r}", [command]
@@ -220,6 +224,18 @@ def _unserved(run_id: str, seen: Seen) -> Answer:
     return "process", f"Waits for its process: {seen.owner} lives, but no loop for tools runs in it", []
 
 
+def _without_build(run_id: str, seen: Seen, build: Build) -> Answer:
+    """A run that is pinned to a build of which no worker is there."""
+    options = f"--deployment {shlex.quote(build.deployment)} --build-id {shlex.quote(build.build_id)}"
+    sentence = (
+        f"Waits for a worker of build {build}, to which it is pinned: none takes steps of task queue {seen.queue!r}"
+    )
+    return "worker", sentence, [
+        f"perdure worker MODULE --queue {shlex.quote(seen.queue)} {options}",
+        f"temporal workflow update-options -w {shlex.quote(run_id)} --versioning-override-behavior auto_upgrade",
+    ]  # fmt: skip
+
+
 def _failing(task: FailingTask) -> Answer:
     if task.lost:
         text = (
@@ -227,6 +243,10 @@ def _failing(task: FailingTask) -> Answer:
         )
         return "workflow code", text, []
     on = f" on worker {one_line(task.worker)}" if task.worker else ""
+    if task.failure.startswith(KEY_MISSING):
+        why = task.failure.removeprefix(f"{KEY_MISSING}: ")
+        text = f"Waits for a worker with the encryption key: its workflow task cannot be done{on}, attempt"
+        return "encryption key", f"{text} {task.attempt} follows; the run is kept: {why}", ["perdure keys list"]
     what = f"Waits for a worker whose code fits: its workflow task fails{on}, attempt {task.attempt} follows"
     hint = "the run is kept, and goes on once a worker without that error is deployed"
     return "workflow code", f"{what}; {hint}: {task.failure}", []

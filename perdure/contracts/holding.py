@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
+from perdure.contracts.incoming import Addressed
 from perdure.definition import Frozen
 
 
-class HoldMessage(Frozen):
+class HoldMessage(Addressed):
     """Asks a run to pause, to resume, or to stop its model and wait for instructions, as it is sent.
 
     Attributes:

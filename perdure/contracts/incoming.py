@@ -9,6 +9,19 @@ from temporalio.common import RawValue
 
 from perdure.canonical import encode
 from perdure.contracts.run import problems_of
+from perdure.definition import Frozen
+from perdure.encryption import is_rejected, reason
+
+
+class Addressed(Frozen):
+    """What a person says to a run.
+
+    Attributes:
+        run: If given, the run that it is meant for: no other takes it. The codec server encrypts it for that run alone.
+    """
+
+    run: str | None = None
+
 
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -26,6 +39,8 @@ def read_incoming(kind: type[_M], value: Any, limit: int, what: str = "a message
         ValueError: It is none; the text says what is wrong with it.
     """
     if isinstance(value, RawValue):
+        if is_rejected(value.payload):
+            raise ValueError(reason(value.payload)[:300])
         encoding = value.payload.metadata.get("encoding", b"")
         raise ValueError(f"cannot be read as JSON ({encoding!r:.80})")  # noqa: TRY004  one error for all malformed
     try:

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from perdure.canonical import canonical, encode
 from perdure.contracts.holding import HoldMessage, HoldView
-from perdure.contracts.incoming import read_incoming
+from perdure.contracts.incoming import Addressed, read_incoming
 from perdure.contracts.stopping import StopMessage
 from perdure.contracts.threads import ThreadView
 from perdure.contracts.tokens import RequestTokens, Tokens
@@ -24,7 +24,7 @@ CONTINUED_TEXT = "The run has gone on in a new history; ask its newest execution
 AHEAD_TEXT = "The run has results that no workflow task has taken up yet; ask again."  # to a query before that
 
 
-class DecisionMessage(Frozen):
+class DecisionMessage(Addressed):
     """A decision as it is sent by signal, update or command line.
 
     Attributes:
@@ -50,7 +50,7 @@ class UpdateMessage(DecisionMessage):
     decision: Literal["approve", "reject"]
 
 
-class ResolutionMessage(Frozen):
+class ResolutionMessage(Addressed):
     """What somebody has found out about a call whose outcome nobody knew, as it is sent.
 
     Attributes:
@@ -76,7 +76,7 @@ class ResolutionMessage(Frozen):
         return self
 
 
-class SendMessage(Frozen):
+class SendMessage(Addressed):
     """Input for a run under way, as it is sent by update.
 
     Attributes:

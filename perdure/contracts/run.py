@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
+from temporalio.common import RawValue
 
 from perdure.canonical import canonical
 from perdure.contracts.tokens import RequestTokens, Tokens
 from perdure.contracts.told import GuardrailView, InputView, KeptView
 from perdure.definition import Frozen, SessionDefinition, Snapshot
+from perdure.encryption import is_rejected, reason
 from perdure.errors import UserError
 from perdure.limits import (
     CARRIED_BYTES,
@@ -120,6 +122,8 @@ def read_input(value: Any) -> RunInput:
         UserError: It is none; the text says what is wrong with it.
     """
     unread = "AgentRun was started with an input that it cannot read"
+    if isinstance(value, RawValue) and is_rejected(value.payload):
+        raise UserError(f"{unread}: {reason(value.payload)}")
     try:
         run = RunInput.model_validate(value)
     except ValidationError as error:

@@ -30,6 +30,7 @@ CALL_USER = "call."  # followed by the role
 
 # Types of activity failures that the workflow tells apart.
 STEP_DECLINED = "StepDeclined"  # the worker did not do the step, certainly
+KEY_MISSING = "EncryptionKeyMissing"  # of a workflow task, too: it waits for a worker with the key
 ATTEMPT_LOST = "AttemptLost"  # the worker's own end interrupted it
 
 GuardrailKind = Literal["input", "output", "tool_input", "tool_output"]

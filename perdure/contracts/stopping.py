@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
+from perdure.contracts.incoming import Addressed
 from perdure.definition import Frozen
 
 
-class StopMessage(Frozen):
+class StopMessage(Addressed):
     """Asks a run to stop once its open turn has ended.
 
     Attributes:

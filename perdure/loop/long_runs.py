@@ -16,6 +16,11 @@ from perdure.loop.threads import forget_outcomes
 _T = TypeVar("_T")
 
 
+def is_between_messages(state: LoopState) -> bool:
+    """Whether a thread has no message, or one whose agents are still to be told by a worker."""
+    return state.thread is not None and (state.root.stage == "listening" or state.snapshot is None)
+
+
 def sealable(state: LoopState, kept_bytes: int) -> Iterator[tuple[Frame, Transcript, int]]:
     """The transcripts of which a part should be sealed, with the place up to which.
 

@@ -45,6 +45,8 @@ SPEED = [
 ]
 # The CLI's own configuration is for its client commands; a broken one must not keep the server from starting.
 LISTS = [f"--search-attribute={name}={type_name(kind)}" for name, kind in REGISTERED.items()]
+# It outlives the script that starts it, and needs none of its secrets. Nor are OpenTelemetry's settings for it.
+_NEEDED = {"HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "USERPROFILE"}
 QUIET = ["--log-level", "warn", "--ui-disable-news-fetch", "--disable-config-file", "--disable-config-env"]
 
 DISK_FULL = "The disk is full: free some space, or set PERDURE_HOME to a folder on another disk."
@@ -168,6 +170,7 @@ def _spawn(home: Home, ports: Ports, log: BinaryIO) -> subprocess.Popen[bytes]:
         stdout=log,
         stderr=subprocess.STDOUT,
         cwd=home.root,  # else it keeps the caller's folder busy
+        env={name: value for name, value in os.environ.items() if name in _NEEDED},
         start_new_session=True,  # survives Ctrl-C, the terminal and the script
         umask=0o077,
     )

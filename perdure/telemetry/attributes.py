@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from perdure.canonical import clean_text
+from perdure.redaction import redacted
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
 
@@ -14,7 +15,7 @@ def plain(value: Any) -> Any:
     """A value as OTLP has it: half surrogates are replaced, integers have 64 bits."""
     match value:
         case str():
-            return clean_text(value)
+            return redacted(clean_text(value))
         case bool() | float():
             return value
         case int():
@@ -22,7 +23,7 @@ def plain(value: Any) -> Any:
         case list() | tuple():
             return [plain(each) for each in cast("list[Any]", value)]
         case _:
-            return clean_text(str(value))
+            return redacted(clean_text(str(value)))
 
 
 def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,13 @@ from typing import Any, cast
 
 from temporalio.api.common.v1 import Payload
 
+from perdure.encryption import ENCRYPTED, decrypted, encrypted
+from perdure.keyring import keyring
+
 HEADER = "_tracer-data"  # as temporalio.contrib.opentelemetry names it, so that its clients and ours go together
 PARENT = "perdure_parent"  # in the header of a run that goes on in a new history: whose span its own is part of
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
+_PLACE = b"header\0"
 _MOST_BYTES = 16 * 1024  # of a header; what is longer is none of ours
 
 
@@ -41,9 +45,10 @@ def link_of(traceparent: Any) -> Link | None:
 
 
 def written(values: Mapping[str, Any]) -> Payload:
-    """A header's payload."""
+    """A header's payload; encrypted, where there are keys, if it says more than which trace it is about."""
     data = json.dumps(values, separators=(",", ":")).encode()
-    return Payload(metadata={"encoding": b"json/plain"}, data=data)
+    payload, ring = Payload(metadata={"encoding": b"json/plain"}, data=data), keyring()
+    return payload if ring is None or values.keys() <= {"traceparent"} else encrypted(payload, ring, _PLACE)
 
 
 def read(headers: Mapping[str, Payload]) -> dict[str, Any]:
@@ -51,6 +56,8 @@ def read(headers: Mapping[str, Payload]) -> dict[str, Any]:
     payload = headers.get(HEADER)
     if payload is None or len(payload.data) > _MOST_BYTES:
         return {}
+    if payload.metadata.get("encoding") == ENCRYPTED:
+        payload = decrypted(payload, keyring(), (_PLACE,))
     try:
         values: Any = json.loads(payload.data)
     except (ValueError, RecursionError):

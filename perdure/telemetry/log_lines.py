@@ -12,6 +12,7 @@ from typing import Any
 from temporalio import activity, workflow
 
 from perdure.errors import UserError
+from perdure.redaction import redacted
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _NO_TRACE = 0
@@ -41,7 +42,8 @@ class TextLines(logging.Formatter):
         """A record as a line."""
         about = whereabouts()
         lines = super().format(record)
-        return f"{lines} [{' '.join(f'{name}={value}' for name, value in about.items())}]" if about else lines
+        where = f" [{' '.join(f'{name}={value}' for name, value in about.items())}]" if about else ""
+        return redacted(f"{lines}{where}")
 
 
 class JsonLines(logging.Formatter):
@@ -58,7 +60,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return redacted(json.dumps(line, ensure_ascii=False, default=str))
 
 
 def whereabouts() -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from temporalio.client import Client
 from temporalio.common import RawValue
+from temporalio.converter import DataConverter
 from temporalio.testing import ActivityEnvironment
 
 from activities.call_model import CallModel
@@ -65,6 +66,8 @@ class ToldRun:
     responses: list[ResponseView] = field(default_factory=list[ResponseView])
     asked: list[PageRequest] = field(default_factory=list[PageRequest])
     id: str = RUN_ID
+    namespace: str = "default"
+    data_converter: DataConverter = data_converter
 
     def get_workflow_handle(self, workflow_id: str, *, run_id: str | None = None) -> ToldRun:
         return self

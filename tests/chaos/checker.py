@@ -164,9 +164,9 @@ async def _about_histories(client: Client, run_id: str) -> AsyncIterator[str]:
         execution = history.events[0].workflow_execution_started_event_attributes.continued_execution_run_id
         for text in complaints_about_history(history):
             yield text
-        replayed = await Replayer(workflows=[AgentRun], data_converter=data_converter).replay_workflow(
-            history, raise_on_replay_failure=False
-        )
+        replayed = await Replayer(
+            workflows=[AgentRun], data_converter=data_converter, namespace="default"
+        ).replay_workflow(history, raise_on_replay_failure=False)
         if replayed.replay_failure is not None:
             yield f"the history does not replay: {replayed.replay_failure}"
 

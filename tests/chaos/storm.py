@@ -172,11 +172,11 @@ class Storm:
         finally:
             attending.cancel()
             await asyncio.wait([attending])
+            self.damage.signals += people.signals
+            self.damage.outcomes_told += people.outcomes_told
+            self.damage.failed_queries += people.failed_queries
         if not attending.cancelled():
             attending.result()  # raises what those people met with
-        self.damage.signals += people.signals
-        self.damage.outcomes_told += people.outcomes_told
-        self.damage.failed_queries += people.failed_queries
 
     async def _rage(self, workers: Workers) -> None:
         chance = random.Random(f"{self.weather.seed}/monkey")

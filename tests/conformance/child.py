@@ -16,12 +16,14 @@ from tests.conformance.comparison import ended_in
 from tests.conformance.registry import Scenario, all_scenarios
 from tests.conformance.sides import PERDURE, Side
 
+PATIENCE_SECONDS = 300.0  # ten scenarios start at once, on a machine that may be busy with much else
+
 
 async def run(scenario: Scenario, folder: Path) -> None:
     """Runs a scenario and writes what it ended in."""
     bench = Bench(scenario.slug, Side(PERDURE), None, log=Log(folder / f"{scenario.slug}.log"))
     bench.run_id = f"killed-{scenario.slug}"[:80]
-    ended = await ended_in(scenario, bench)
+    ended = await ended_in(scenario, bench, PATIENCE_SECONDS)
     out = folder / f"{scenario.slug}.json"
     partial = out.with_suffix(".partial")
     partial.write_text(json.dumps({"ended": ended, "log": bench.log.lines}))

@@ -74,10 +74,10 @@ async def run_on(scenario: Scenario, side: Side, server: ModelServer, *, time: i
     return Outcome(ended, bench.log.lines, requests)
 
 
-async def ended_in(scenario: Scenario, bench: Bench) -> Any:
-    """What a scenario gives or raises, as plain data."""
+async def ended_in(scenario: Scenario, bench: Bench, patience: float = TIMEOUT_SECONDS) -> Any:
+    """What a scenario gives or raises, as plain data; or that it does not end within so many seconds."""
     try:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
+        async with asyncio.timeout(patience):
             return plain(await scenario.program(bench.sdk, bench))
     except Exception as error:  # noqa: BLE001  the exception is the outcome
         return plain(error)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conformance.bench import Bench
+from tests.conformance.child import PATIENCE_SECONDS
 from tests.conformance.comparison import ended_in, requests_of
 from tests.conformance.model_server import ModelServer, Script
 from tests.conformance.registry import Scenario
@@ -19,7 +20,7 @@ from tests.conformance.sides import AGENTS, Side
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_DELAY_SECONDS = 0.15  # after the request: from before the answer to after what follows from it
-CHILD_TIMEOUT_SECONDS = 90.0
+CHILD_TIMEOUT_SECONDS = PATIENCE_SECONDS + 120.0  # so that a scenario that does not end says so itself
 
 
 @dataclass(frozen=True)

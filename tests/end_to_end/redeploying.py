@@ -26,6 +26,7 @@ from perdure import (
     function_tool,
     handoff,
 )
+from perdure.client.deploying import Affected, Deployed, check_deployment
 from perdure.client.host import Host, blob_store
 from perdure.connection import connect
 from perdure.contracts.converter import data_converter
@@ -336,7 +337,11 @@ BY_OBJECT = {
 
 @dataclass
 class Redeployed:
-    """What became of a run whose agents were changed while it waited."""
+    """What became of a run whose agents were changed while it waited.
+
+    Attributes:
+        foretold: What a check of the deployment said before; `unchanged`: of one that changes nothing.
+    """
 
     desk: Desk
     change: Change
@@ -344,6 +349,8 @@ class Redeployed:
     warnings: list[str] = field(default_factory=list[str])
     meanwhile: list[str] = field(default_factory=list[str])
     ended: Any = None
+    foretold: Affected | None = None
+    unchanged: Affected | None = None
 
     async def meet_the_change(self) -> None:
         """Says what there is to say and has the call approved; waits until the run ends or lacks another worker."""
@@ -384,11 +391,23 @@ async def redeploy(changes: dict[str, Change], server: ModelServer, *, own_model
         for (kind, desk), run in zip(desks.items(), runs, strict=True):
             found[kind] = Redeployed(desk, changes[kind], run)
         await asyncio.gather(*(each.run.result_or_interruptions() for each in found.values()))
+    by_run = {each.run.id: each for each in found.values()}
+    for affected in await _foretold(queue, after):
+        by_run[affected.run_id].foretold = affected
+    for affected in await _foretold(queue, before):
+        by_run[affected.run_id].unchanged = affected
     async with worker_with(queue, after):
         await asyncio.gather(*(each.meet_the_change() for each in found.values()))
     async with worker_with(queue, before):
         await asyncio.gather(*(each.go_on() for each in found.values()))
     return found
+
+
+async def _foretold(queue: str, agents: list[Agent[Any]]) -> list[Affected]:
+    """What a check of the deployment says, while no worker is there."""
+    connection = await connect()
+    client = await Client.connect(connection.address, data_converter=data_converter)
+    return await check_deployment(client, Deployed(agents, queue), lambda text: None)
 
 
 @contextlib.asynccontextmanager

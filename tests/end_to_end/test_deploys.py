@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import uuid
+from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,66 @@ def look() -> str:
 
 clerk = Agent(name="Clerk", model=Slow([tool_call("look", {}), tool_call("look", {}), "done"]), tools=[look])
 '''
+
+
+ROLLING_AGENTS = """
+import asyncio
+import os
+from pathlib import Path
+from perdure import Agent, function_tool
+from perdure.testing import ScriptedModel, tool_call
+
+LOG = Path(__file__).with_name("log")
+
+
+def note(what):
+    with LOG.open("a") as file:  # one write, which the system appends whole
+        file.write(f"{what} {os.getpid()}\\n")
+
+
+class Slow(ScriptedModel):
+    async def get_response(self, *args, **options):
+        note("model")
+        await asyncio.sleep(0.7)
+        return await super().get_response(*args, **options)
+
+
+@function_tool
+async def pack(box: int) -> str:
+    '''Pack a box.'''
+    note("pack")
+    await asyncio.sleep(0.7)
+    return "packed"
+
+calls = [tool_call("pack", {"box": box}) for box in range(10)]
+packer = Agent(name="Packer", model=Slow([*calls, "done"]), tools=[pack])
+"""
+RUNS = 5
+
+
+@pytest.mark.thorough
+async def test_a_rolling_restart_of_all_workers_pays_no_call_and_runs_no_tool_twice(tmp_path: Path) -> None:
+    queue, log = f"test-{uuid.uuid4().hex[:8]}", tmp_path / "log"
+    async with AsyncExitStack() as stack:
+
+        async def started() -> asyncio.subprocess.Process:
+            return await stack.enter_async_context(worker(tmp_path, "rolling_agents", ROLLING_AGENTS, queue))
+
+        old = [await started() for _ in range(2)]
+        runs = [await Runner.start("Packer", "pack", task_queue=queue, max_turns=None) for _ in range(RUNS)]
+        while len(log.read_text().splitlines() if log.exists() else []) < RUNS:  # noqa: ASYNC110  all are under way
+            await asyncio.sleep(0.05)
+        new = await asyncio.gather(started(), started())
+        for process in old:
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+        results = await asyncio.gather(*(run.result() for run in runs))
+    assert [result.final_output for result in results] == ["done"] * RUNS
+    done = [line.split() for line in log.read_text().splitlines()]
+    assert Counter(what for what, _ in done) == {"model": 11 * RUNS, "pack": 10 * RUNS}
+    workers = {int(pid) for _, pid in done}
+    assert workers & {process.pid for process in old}, "the old workers had begun"
+    assert workers & {process.pid for process in new}, "the new ones went on"
 
 
 @pytest.mark.thorough

@@ -61,6 +61,30 @@ def test_a_change_that_matters_is_named_before_anything_takes_effect(model: str,
 
 
 @pytest.mark.parametrize(("model", "kind"), EVERY)
+def test_a_check_of_what_is_deployed_already_finds_nothing(model: str, kind: str, redeployed: Found) -> None:
+    unchanged = redeployed[model][kind].unchanged
+    assert unchanged is not None
+    assert (unchanged.verdict, unchanged.reasons) == ("unaffected", [])
+
+
+@pytest.mark.parametrize(("model", "kind"), HARMLESS)
+def test_the_check_before_foretells_that_a_run_does_not_wait(model: str, kind: str, redeployed: Found) -> None:
+    foretold = redeployed[model][kind].foretold
+    assert foretold is not None
+    assert foretold.verdict in ("may wait", "keeps its agents", "unaffected"), foretold.reasons
+
+
+@pytest.mark.parametrize(("model", "kind"), DETECTED)
+def test_the_check_before_foretells_what_the_run_says_it_lacks(model: str, kind: str, redeployed: Found) -> None:
+    found = redeployed[model][kind]
+    assert found.foretold is not None
+    says_later = bool(found.change.says)  # what is judged by what was changed comes after the check
+    assert found.foretold.verdict == ("may wait" if says_later else "waits")
+    reason = found.warnings[0].partition(" waits for a worker: ")[2]
+    assert any(reason in each for each in found.foretold.reasons), (reason, found.foretold.reasons)
+
+
+@pytest.mark.parametrize(("model", "kind"), EVERY)
 def test_the_run_ends_as_if_nothing_had_been_deployed(model: str, kind: str, redeployed: Found) -> None:
     found = redeployed[model][kind]
     if isinstance(found.ended, Exception):

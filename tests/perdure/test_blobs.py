@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 
 from perdure.blobs import DirectoryBlobStore, load_blob, load_item, store_item, store_items
 from perdure.canonical import canonical, encode
-from perdure.errors import UserError
+from perdure.errors import BlobUnavailable, UserError
 from perdure.items import is_reference
+from perdure.keyring import KEYS, Key, keyring, new_key
 from perdure.limits import MAX_INLINE_ITEM_BYTES
 
 
@@ -202,3 +204,74 @@ def test_a_store_knows_the_namespaces_that_use_it(blobs: DirectoryBlobStore) -> 
     assert blobs.users() == {"1": "default at here", "2": "other at there"}
     blobs.put(b"data")
     assert len(list(blobs.stored())) == 1
+
+
+OLD, NEW = new_key("old"), new_key("new")
+CANARY = b"a canary " * 10_000
+
+
+@pytest.fixture
+def with_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Sets this process's keys."""
+
+    def set_them(*keys: Key) -> None:
+        monkeypatch.setenv(KEYS, ",".join(f"{key.id}:{key.text}" for key in keys))
+        keyring.cache_clear()
+
+    yield set_them
+    monkeypatch.undo()
+    keyring.cache_clear()
+
+
+def test_with_keys_no_file_shows_what_a_blob_holds(
+    blobs: DirectoryBlobStore, tmp_path: Path, with_keys: Callable[..., None]
+) -> None:
+    with_keys(OLD)
+    assert blobs.get(blobs.put(CANARY)) == CANARY
+    (file,) = files(tmp_path)
+    assert b"canary" not in file.read_bytes()
+
+
+def test_a_blob_that_is_needed_anew_is_encrypted_with_the_first_key(
+    blobs: DirectoryBlobStore, with_keys: Callable[..., None]
+) -> None:
+    with_keys(OLD)
+    digest = blobs.put(CANARY)
+    with_keys(NEW, OLD)
+    assert blobs.put(CANARY) == digest
+    with_keys(NEW)
+    assert blobs.get(digest) == CANARY
+
+
+def test_old_keys_can_be_given_up_once_all_blobs_are_encrypted_anew(
+    blobs: DirectoryBlobStore, tmp_path: Path, with_keys: Callable[..., None]
+) -> None:
+    digest = blobs.put(b"from before encryption")
+    (file,) = files(tmp_path)
+    os.utime(file, (1e9, 1e9))
+    with_keys(OLD)
+    other = blobs.put(CANARY)
+    monkeys = pytest.MonkeyPatch()
+    monkeys.setenv("PERDURE_ENCRYPTION_ACCEPTS_PLAIN", "1")
+    with_keys(NEW, OLD)
+    assert [blobs.encrypt_anew(each) for each in (digest, other, digest)] == [True, True, False]
+    assert file.stat().st_mtime == 1e9
+    monkeys.undo()
+    with_keys(NEW)
+    assert (blobs.get(digest), blobs.get(other)) == (b"from before encryption", CANARY)
+
+
+def test_a_blob_without_its_key_or_at_another_s_place_is_unavailable(
+    blobs: DirectoryBlobStore, tmp_path: Path, with_keys: Callable[..., None]
+) -> None:
+    with_keys(OLD)
+    digest = blobs.put(CANARY)
+    (file,) = files(tmp_path)
+    moved = "0" * 64
+    (file.parent.parent / "00").mkdir(exist_ok=True)
+    (file.parent.parent / "00" / moved).write_bytes(file.read_bytes())
+    with pytest.raises(BlobUnavailable, match="was encrypted for"):
+        blobs.get(moved)
+    with_keys(NEW)
+    with pytest.raises(BlobUnavailable, match="key 'old', which this process does not have"):
+        blobs.get(digest)

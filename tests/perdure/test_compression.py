@@ -9,8 +9,10 @@ import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
-from perdure.compression import Compression, compressed, expanded
+from perdure.compression import compressed, expanded
+from perdure.contracts.codec import Codec
 from perdure.contracts.converter import data_converter
+from perdure.errors import PayloadUnreadable
 from perdure.limits import MAX_EXPANDED_BYTES, MIN_COMPRESSED_BYTES
 
 JSON = {"encoding": b"json/plain"}
@@ -48,12 +50,13 @@ def test_what_does_not_get_smaller_stays_as_it_is() -> None:
     ],
     ids=["nothing", "garbage", "not a payload", "cut short", "a bomb"],
 )
-async def test_what_cannot_be_expanded_is_marked_and_read_as_raw(data: bytes) -> None:
+async def test_what_cannot_be_expanded_is_marked_and_its_reader_is_told(data: bytes) -> None:
     sent = Payload(metadata={"encoding": b"binary/zlib"}, data=data)
-    (marked,) = await Compression().decode([sent])
+    (marked,) = await Codec().decode([sent])
     assert marked.metadata["encoding"] == b"binary/rejected"
-    (value,) = await data_converter.decode([sent])
-    assert isinstance(value, RawValue)
+    assert isinstance(data_converter.payload_converter.from_payloads([marked])[0], RawValue)
+    with pytest.raises(PayloadUnreadable, match="cannot be expanded"):
+        await data_converter.decode([sent])
 
 
 async def test_a_value_goes_through_the_converter_that_all_share() -> None:

@@ -37,7 +37,7 @@ async def test_other_arguments_than_those_that_a_tool_was_run_with_do_not_replay
     run = await Runner.start(scripted(tool_call("add", {"a": 17, "b": 4}), "done", tools=[add]), "please")
     await run.result()
     history = await (await connect()).client.get_workflow_handle(run.id).fetch_history()
-    replayer = Replayer(workflows=[AgentRun], data_converter=data_converter)
+    replayer = Replayer(workflows=[AgentRun], data_converter=data_converter, namespace="default")
     await replayer.replay_workflow(history)
     with pytest.raises(NondeterminismError, match="Activity id"):
         await replayer.replay_workflow(with_other_answer(history, b"17", b"18"))

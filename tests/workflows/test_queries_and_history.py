@@ -113,4 +113,6 @@ async def test_what_was_asked_too_early_is_answered_in_time_and_can_be_decided(h
     async for execution in client.list_workflows(f'WorkflowId = "{run.id}"'):
         history = await client.get_workflow_handle(run.id, run_id=execution.run_id).fetch_history()
         assert list(complaints_about_history(history)) == []
-        await Replayer(workflows=[AgentRun], data_converter=data_converter).replay_workflow(history)
+        await Replayer(workflows=[AgentRun], data_converter=data_converter, namespace="default").replay_workflow(
+            history
+        )

@@ -23,6 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 _REFUSED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.FAILED_PRECONDITION)
 _ANSWER_TIMEOUT = timedelta(seconds=30)
+_QUESTIONS = 5  # the server says after 20 seconds that there is no answer yet
 
 
 class Doors:
@@ -77,13 +78,16 @@ class Doors:
                 input=Input(name=name, args=Payloads(payloads=payloads)),
             ),
         )
+        service = self._client.workflow_service  # tried again, as the server may abort an update
         try:
-            service = self._client.workflow_service  # tried again, as the server may abort an update
-            answer = await service.update_workflow_execution(request, retry=True, timeout=_ANSWER_TIMEOUT)
+            for _ in range(_QUESTIONS):
+                answer = await service.update_workflow_execution(request, retry=True, timeout=_ANSWER_TIMEOUT)
+                if answer.outcome.WhichOneof("value") is not None:
+                    return
         except RPCError as error:
             self._refuse(error, RPCStatusCode.NOT_FOUND)  # the run goes on in a new history, or has ended
         else:
-            assert answer.outcome.WhichOneof("value") is not None, f"the update {name!r} got no answer"
+            raise AssertionError(f"the update {name!r} got no answer")
 
     async def query(self, run_id: str, name: str, payloads: Sequence[Payload]) -> None:
         """Asks and waits for the answer, whatever that is."""

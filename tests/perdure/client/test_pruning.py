@@ -93,12 +93,19 @@ async def test_a_dry_run_tells_what_would_go_and_removes_nothing(place: Place) -
     assert place.digests == set()
 
 
-async def test_where_a_history_cannot_be_read_nothing_is_removed(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        (b"binary/unheard-of", "'another' holds a payload with encoding 'binary/unheard-of'"),
+        (b"binary/encrypted", "'another' holds a payload that cannot be opened: it is encrypted with key 'lost'"),
+    ],
+)
+async def test_where_a_history_cannot_be_read_nothing_is_removed(place: Place, encoding: bytes, said: str) -> None:
     place.blobs.put(b"nobody's")
     place.age()
-    secret = RawValue(Payload(metadata={"encoding": b"binary/encrypted"}, data=b"?"))
+    secret = RawValue(Payload(metadata={"encoding": encoding, "key": b"lost"}, data=b"?"))
     handle = await place.client.start_workflow("Another", secret, id="another", task_queue="nobody")
-    with pytest.raises(UserError, match="'another' holds a payload with encoding 'binary/encrypted'"):
+    with pytest.raises(UserError, match=said):
         await pruned(place)
     assert len(place.digests) == 1
     await handle.terminate()

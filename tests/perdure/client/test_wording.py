@@ -122,6 +122,15 @@ def test_a_declined_step_and_a_person_are_both_waited_for() -> None:
     )
 
 
+def test_a_run_that_no_worker_at_hand_can_decrypt_waits_for_a_key() -> None:
+    text = "EncryptionKeyMissing: A value of the history cannot be opened: it is encrypted with key '2026-11'"
+    failing = FailingTask(attempt=4, lost=False, failure=text, worker="7@a")
+    waits, sentence, commands = answer("run 1", seen(failing=failing))
+    assert (waits, commands) == ("encryption key", ["perdure keys list"])
+    assert "encrypted with key '2026-11'" in sentence
+    assert "the run is kept" in sentence
+
+
 def test_what_failing_code_raised_is_told_unless_nobody_is_there_to_fail() -> None:
     failing = FailingTask(attempt=4, lost=False, failure="KeyError: 'engine'", worker="7@a")
     assert answer("run 1", seen(failing=failing))[0] == "workflow code"
