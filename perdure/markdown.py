@@ -1,4 +1,7 @@
-"""Text of others in Markdown, as the Temporal UI and exports show it: as it is, and all of it to be seen."""
+"""Text of others in Markdown, as the Temporal UI and exports show it: as it is, all of it to be seen, but no secret.
+
+Declared secrets are taken out first: escaped, they would not be found any more.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import re
 from itertools import pairwise
 
+from perdure.redaction import redacted
 from perdure.visible import plain
 
 # Everything that Markdown, with GitHub's additions, reads anything into in the middle of a line.
@@ -17,7 +21,7 @@ _FENCE = re.compile("`{3,}")
 
 def safe(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
-    shown = plain(text).translate(_ESCAPES).strip()
+    shown = plain(redacted(text)).translate(_ESCAPES).strip()
     return _STARTS.sub(lambda start: start[0] + "\\" if start[0].isdigit() else "\\" + start[0], shown)
 
 
@@ -25,7 +29,7 @@ def fenced(text: str, language: str = "json") -> str:
     """A text in a block of its own; what is in it cannot end the block."""
     longest = max((len(ticks[0]) for ticks in _FENCE.finditer(text)), default=2)
     fence = "`" * (longest + 1)
-    return f"{fence}{language}\n{plain(text)}\n{fence}"
+    return f"{fence}{language}\n{plain(redacted(text))}\n{fence}"
 
 
 def quoted(text: str, characters: int | None = None) -> str:

@@ -14,6 +14,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from perdure.limits import MAX_LISTED_CHARACTERS
+from perdure.redaction import redacted
 from perdure.visible import in_line
 
 AGENT = SearchAttributeKey.for_keyword("PerdureAgent")  # the agent that the run was started with
@@ -38,7 +39,7 @@ def at_start(agent: str) -> TypedSearchAttributes:
 
 def word(text: str) -> str:
     """A text as a value: of bounded length, with nothing in it that a database refuses."""
-    return in_line(text)[:MAX_LISTED_CHARACTERS]
+    return in_line(redacted(text))[:MAX_LISTED_CHARACTERS]
 
 
 def missing(registered: Iterable[tuple[str, int]]) -> dict[str, int]:

@@ -28,14 +28,14 @@ _WAITING_INPUT = "Sent to the run, {} in all, for its next model request"
 _T = TypeVar("_T")
 
 
-def details_of(state: LoopState, ignored: list[str], goal: str = "", run: str | None = None) -> str:
+def details_of(state: LoopState, ignored: list[str], run: str | None = None, *, goal: str = "") -> str:
     """The run's current details in Markdown; they cost what they show, never what the run has been through.
 
     Args:
         state: The run's.
         ignored: The messages that changed nothing.
-        goal: What the run is for, where its input has been sealed.
         run: What messages to the run are to name it by; `None` if they need not.
+        goal: What the run is for, where its input does not say it any more.
     """
     wanted = goal_of(state, goal)
     lines = [*_head_lines(state), *(["", "Goal:", "", quoted(wanted)] if wanted else []), *_held_lines(state, run)]
@@ -100,15 +100,15 @@ def _sent(sent: InputView) -> str:
 
 def _held_lines(state: LoopState, run: str | None) -> list[str]:
     """What lets a run go on that somebody holds up."""
-    steering, resume = state.steering, _message({"by": "your name"}, run)
+    steering, resume = state.steering, json.dumps({"by": "your name"} | _addressed(run), indent=2)
     lines: list[str] = []
     if steering.interrupted is not None:
-        send = _message({"message_id": "a new name", "input": "what to do", "by": "your name"}, run)
+        send = {"message_id": "a new name", "input": "what to do", "by": "your name"} | _addressed(run)
         lines += ["", f"### Interrupted{safe(held_by(steering.interrupted))}", ""]
         lines += [
             "It waits for instructions. To give them, send the update `send` with this input:",
             "",
-            fenced(json.dumps(send)),
+            fenced(json.dumps(send, indent=2)),
         ]
     if steering.paused is not None:
         lines += ["", f"### Paused{safe(held_by(steering.paused))}"]
@@ -119,7 +119,7 @@ def _held_lines(state: LoopState, run: str | None) -> list[str]:
 
 
 def _approval_lines(approval: ApprovalView, characters: int, run: str | None) -> list[str]:
-    message = {"call_id": approval.call_id, "by": "your name", "digest": approval.digest}
+    message = {"call_id": approval.call_id, "by": "your name", "digest": approval.digest} | _addressed(run)
     return [
         f"### Waits for a decision: {safe(approval.tool)} ({approval.call_id})",
         "",
@@ -130,15 +130,14 @@ def _approval_lines(approval: ApprovalView, characters: int, run: str | None) ->
         "**To approve**, send the signal `approve` with this input, **to reject**, the signal `reject` (with "
         '`"reason": "…"`, if you like: it is told to the model). *More Actions*, *Send a Signal* has both.',
         "",
-        fenced(_message(message, run)),
+        fenced(json.dumps(message, indent=2)),
         "",
         f"It waits since {approval.since}. If nobody decides, it is rejected at {approval.expires}.",
     ]
 
 
-def _message(fields: dict[str, str], run: str | None) -> str:
-    """The JSON of a message, which names its run where that is asked for."""
-    return json.dumps(fields | ({} if run is None else {"run": run}), indent=2)
+def _addressed(run: str | None) -> dict[str, str]:
+    return {} if run is None else {"run": run}
 
 
 def _unknown_lines(unknown: UnknownView, characters: int, run: str | None) -> list[str]:
@@ -155,7 +154,7 @@ def _unknown_lines(unknown: UnknownView, characters: int, run: str | None) -> li
         "Find out, then send the signal `resolve` with this input. `outcome` is `happened` (with a `result`, if you "
         "know what came of it), `not_happened` or `retry`:",
         "",
-        fenced(_message(message, run)),
+        fenced(json.dumps(message | _addressed(run), indent=2)),
     ]
 
 

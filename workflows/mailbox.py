@@ -92,4 +92,4 @@ class Mailbox:
     def details(self) -> str:
         """What the Temporal UI shows as current details."""
         run = None if keyring() is None else workflow.info().workflow_id
-        return redacted(details_of(self.state, self.ignored, self.goal, run))
+        return redacted(details_of(self.state, self.ignored, run, goal=self.goal))

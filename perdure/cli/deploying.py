@@ -9,10 +9,11 @@ from perdure.cli.blobs import now_and_then
 from perdure.cli.ending import ExitCode
 from perdure.cli.modules import FoundAgents
 from perdure.cli.readiness import module_gaps, refuse
-from perdure.cli.screen import Line, Screen, in_line
+from perdure.cli.screen import Line, Screen
 from perdure.cli.versioning import version_of
 from perdure.client.deploying import VERDICTS, Affected, Deployed, Verdict, check_deployment
 from perdure.client.host import Host
+from perdure.visible import in_line
 
 _STYLES: dict[Verdict, str] = {"stands still": "bold red", "waits": "bold red", "may wait": "bold"}
 

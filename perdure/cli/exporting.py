@@ -21,6 +21,7 @@ from perdure.contracts.run import PageEntry
 from perdure.contracts.tokens import Tokens
 from perdure.errors import UserError
 from perdure.markdown import fenced, laid_out, quoted, safe
+from perdure.redaction import redacted
 from perdure.usage import cost_in_words
 
 FORMAT = "perdure-export/1"  # changes with what a reader of the JSON has to know
@@ -41,7 +42,7 @@ async def export_run(screen: Screen, run_id: str, form: Form | None, output: Pat
     host = Host.current()
     account = await host.call(account_of(host, run_id, screen.progress.tell))
     wanted = form or (Form.JSON if output is not None and output.suffix == ".json" else Form.MARKDOWN)
-    text = json.dumps(document_of(account), indent=2) if wanted is Form.JSON else markdown_of(account)
+    text = redacted(json.dumps(document_of(account), indent=2)) if wanted is Form.JSON else markdown_of(account)
     screen.progress.end()
     if output is None:
         sys.stdout.write(text + "\n")

@@ -1,4 +1,4 @@
-"""Commands that go together: `perdure server ...`, `blobs ...`, `keys ...`, `deploy ...`; and single ones."""
+"""Commands that go together: `perdure server ...`, `blobs ...`, `keys ...`, `deploy ...`; and single ones beside."""
 
 from __future__ import annotations
 

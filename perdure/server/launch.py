@@ -43,10 +43,10 @@ SPEED = [
     "--sqlite-pragma=journal_mode=WAL",
     "--sqlite-pragma=synchronous=NORMAL",
 ]
-# It outlives the script that starts it, and needs none of its secrets. Nor are OpenTelemetry's settings for it.
-_NEEDED = {"HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "USERPROFILE"}
 # The CLI's own configuration is for its client commands; a broken one must not keep the server from starting.
 LISTS = [f"--search-attribute={name}={type_name(kind)}" for name, kind in REGISTERED.items()]
+# It outlives the script that starts it, and needs none of its secrets. Nor are OpenTelemetry's settings for it.
+_NEEDED = {"HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "USERPROFILE"}
 QUIET = ["--log-level", "warn", "--ui-disable-news-fetch", "--disable-config-file", "--disable-config-env"]
 
 DISK_FULL = "The disk is full: free some space, or set PERDURE_HOME to a folder on another disk."

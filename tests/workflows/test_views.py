@@ -189,7 +189,7 @@ def test_the_page_in_the_ui_says_the_goal_of_a_run_whose_input_is_sealed() -> No
     state = waiting_run()
     assert goal_of(state, "of an earlier message") == "hi"
     del state.root.record.entries[0]
-    assert "Goal:\n\n> refund \\*order\\* 7" in details_of(state, [], "refund *order* 7")
+    assert "Goal:\n\n> refund \\*order\\* 7" in details_of(state, [], goal="refund *order* 7")
 
 
 def test_what_others_wrote_is_shown_as_it_is() -> None:
