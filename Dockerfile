@@ -15,6 +15,8 @@ COPY workflows workflows
 COPY activities activities
 COPY examples examples
 COPY worker.py .
+# Nothing is compiled when a worker starts: it could not keep it.
+RUN python -m compileall -q .
 
 USER 10001
 WORKDIR /agents
