@@ -96,9 +96,7 @@ class AgentRun(Threads):
         if self.state.steering.is_held:
             self._postpone()
         actions = plan(self.state)
-        while self._continuing.due(self.state, self.messages) and not any(
-            isinstance(each, Finish | Fail) for each in actions
-        ):
+        while self._goes_on(actions):
             if self.state.in_flight:
                 return [each for each in actions if not isinstance(each, Start)]
             await self._go_on()

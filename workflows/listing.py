@@ -26,9 +26,7 @@ def list_run(state: LoopState) -> None:
     approvers = approvers_of(state, known)
     updates: list[SearchAttributeUpdate[Any]] = [STATUS.value_set(status)]
     updates += [APPROVERS.value_set(approvers)] if approvers != known else []
-    paid = (
-        state.paid
-    )  # what is known of it, as long as anything is: a part that is not known must not look like nothing
+    paid = state.paid  # as far as it is known: a cost that nobody knows must not look like none
     updates += [COST.value_set(paid.priced_usd)] if paid.priced_requests else []
     workflow.upsert_search_attributes(updates)  # pyright: ignore[reportUnknownMemberType]  its type has a gap
 
