@@ -18,9 +18,7 @@ from perdure.redaction import redacted
 from perdure.visible import in_line
 
 AGENT = SearchAttributeKey.for_keyword("PerdureAgent")  # the agent that the run was started with
-STATUS = SearchAttributeKey.for_keyword(
-    "PerdureStatus"
-)  # what it does, or for whom it waits: see `workflows/listing.py`
+STATUS = SearchAttributeKey.for_keyword("PerdureStatus")  # for whom it waits: see `workflows/listing.py`
 APPROVERS = SearchAttributeKey.for_keyword_list("PerdureApprovers")  # who has decided about its calls, as they claim
 COST = SearchAttributeKey.for_float("PerdureCostUsd")  # US dollars, as far as they are known; else it has none
 

@@ -104,14 +104,14 @@ def _held_lines(state: LoopState, run: str | None) -> list[str]:
     lines: list[str] = []
     if steering.interrupted is not None:
         send = {"message_id": "a new name", "input": "what to do", "by": "your name"} | _addressed(run)
-        lines += ["", f"### Interrupted{safe(held_by(steering.interrupted))}", ""]
+        lines += ["", f"### {safe('Interrupted' + held_by(steering.interrupted))}", ""]
         lines += [
             "It waits for instructions. To give them, send the update `send` with this input:",
             "",
             fenced(json.dumps(send, indent=2)),
         ]
     if steering.paused is not None:
-        lines += ["", f"### Paused{safe(held_by(steering.paused))}"]
+        lines += ["", f"### {safe('Paused' + held_by(steering.paused))}"]
     if lines:
         what = "To let it go on where it is, send the signal `resume` with this input:"
         lines += ["", what, "", fenced(resume)]

@@ -92,8 +92,7 @@ async def test_a_worker_ends_though_its_collector_answers_nobody(
     async def serve() -> None:
         async with worker(tmp_path, "payer_agents", AGENTS, queue) as process:
             await paid(queue)
-            while "perdure_spans_dropped" not in await asyncio.to_thread(scraped, port):  # noqa: ASYNC110
-                await asyncio.sleep(0.2)
+            await scraped(port, "perdure_spans_dropped")
             process.terminate()
             assert await process.wait() == 0
 
@@ -115,9 +114,16 @@ def scrape_port(monkeypatch: pytest.MonkeyPatch) -> int:
     return port
 
 
-def scraped(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        return answer.read().decode()
+async def scraped(port: int, wanted: str) -> str:
+    """The worker's metrics, once they have what is wanted: a run's end counts a moment after its caller knows of it."""
+
+    def read() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            return answer.read().decode()
+
+    while not re.search(wanted, text := await asyncio.to_thread(read)):  # noqa: ASYNC110  another process sets no event
+        await asyncio.sleep(0.1)
+    return text
 
 
 async def paid(queue: str) -> None:
@@ -133,7 +139,7 @@ async def test_metrics_can_be_scraped(tmp_path: Path, queue: str, monkeypatch: p
     monkeypatch.setenv("PERDURE_PRICES", str(tmp_path / "prices.json"))
     async with worker(tmp_path, "payer_agents", AGENTS, queue):
         await paid(queue)
-        lines = await asyncio.to_thread(scraped, port)
+        lines = await scraped(port, 'perdure_runs{.*outcome="completed"')
     samples = {line.rpartition(" ")[0]: line.rpartition(" ")[2] for line in lines.splitlines() if line[:1] != "#"}
 
     def value(name: str, *labels: str) -> float:
@@ -166,7 +172,7 @@ async def test_a_thread_s_messages_are_counted_as_runs(
         with pytest.raises(MaxTurnsExceeded):
             await (await Runner.start("Payer", "pay", thread=thread, task_queue=queue, max_turns=0)).result()
         await (await Runner.thread(thread)).close()
-        lines = (await asyncio.to_thread(scraped, port)).splitlines()
+        lines = (await scraped(port, 'perdure_runs{.*outcome="MaxTurnsExceeded"')).splitlines()
     counted = sorted(line for line in lines if line.startswith(("perdure_runs{", "perdure_turns{")))
     told = [(line.partition("{")[0], *re.findall(r'(?:agent|outcome)="(\w+)"', line), line[-1]) for line in counted]
     assert told == [

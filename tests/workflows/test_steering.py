@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import uuid
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -219,14 +221,15 @@ async def test_a_run_that_has_ended_is_neither_paused_nor_interrupted() -> None:
 async def interrupted_run() -> tuple[Run, RunResultStreaming, asyncio.Task[list[Any]]]:
     """A run that was interrupted in the middle of an answer, and who watches it."""
     model = Halting(["it costs five dollars", "five euros"])
-    streamed = Runner.run_streamed(Agent(name="A", model=model), "how much?")
+    run_id = f"interrupted-{uuid.uuid4().hex[:8]}"
+    streamed = Runner.run_streamed(Agent(name="A", model=model), "how much?", run_id=run_id)
 
     async def read() -> list[Any]:
         return [event async for event in streamed.stream_events()]
 
     reading = asyncio.create_task(read())
     await model.halted.wait()
-    run = await Runner.get(streamed.run_id)
+    run = await Runner.get(run_id)
     assert (await run.interrupt(by="ana")).verdict == "accepted"
     await until(run, "interrupted")
     return run, streamed, reading
@@ -240,7 +243,7 @@ async def test_a_model_is_stopped_in_the_middle_of_an_answer_and_the_run_waits_f
     assert "interrupted by ana at " in why.sentence
     shown = await details(run)
     assert "### Interrupted by ana at " in shown
-    assert '{"message_id": "a new name", "input": "what to do", "by": "your name"}' in shown
+    assert json.dumps({"message_id": "a new name", "input": "what to do", "by": "your name"}, indent=2) in shown
     kept = (await run.transcript())[-1]
     assert (kept.kind, kept.turn, kept.item["status"]) == ("interrupted", 0, "incomplete")
     assert kept.item["content"][0]["text"] == "it costs"
