@@ -63,6 +63,7 @@ def test_the_outcome_of_a_call_that_is_not_asked_for_is_refused(served: Shop, wa
     assert "not asked for" in refused.json["error"]["message"]
 
 
+@pytest.mark.thorough
 def test_what_is_sent_to_a_run_is_said_once_for_each_name(served: Shop) -> None:
     assert served.perdure("run", "Support", "Order 9", "--run-id", "r9").code == 4
     first, again = (served.perdure("send", "r9", "a bag, too", "--message-id", "m1", "--json") for _ in range(2))

@@ -45,6 +45,7 @@ def test_an_interrupted_run_waits_for_what_is_sent(served: Shop) -> None:
     assert "user: never mind" in shown
 
 
+@pytest.mark.thorough
 def test_what_is_sent_after_tools_waits_for_no_decision(served: Shop) -> None:
     assert served.perdure("run", "Support", "Order 23", "--run-id", "s3").code == 4
     receipt = said(served, "send", "s3", "never mind", "--when", "after-tool")

@@ -59,6 +59,7 @@ def _seed(default: int) -> int:
     return int(os.environ.get("PERDURE_SEED") or default)
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(900)
 async def test_some_scenarios_end_the_same_when_their_process_is_killed(tmp_path: Path) -> None:
     seed = _seed(7)  # always the same ones: what a change must pass is not left to chance

@@ -21,6 +21,7 @@ from perdure import (
     OutputGuardrail,
     Run,
     Runner,
+    RunUnattended,
     ToolGuardrailFunctionOutput,
     ToolInputGuardrail,
     function_tool,
@@ -360,7 +361,8 @@ class Redeployed:
         ended = asyncio.create_task(self._result())
         while not ended.done():
             await asyncio.wait([ended], timeout=LOOK_SECONDS)
-            self.warnings = (await self.run.status()).warnings
+            with contextlib.suppress(RunUnattended):  # this process replays many runs at once; it is asked again
+                self.warnings = (await self.run.status()).warnings
             if self.warnings:
                 break
         self.meanwhile = list(self.desk.effects)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.conformance.model_server import ModelServer
 from tests.end_to_end.redeploying import BY_NAME, BY_OBJECT, CHANGES, SIDE, Redeployed, redeploy
+from tests.thoroughness import THOROUGH
 
 # What kind of model has called a tool makes no difference to the call, nor to guardrails and handoffs.
 IN_REQUESTS = {
@@ -16,7 +17,8 @@ IN_REQUESTS = {
     for kind, change in CHANGES.items()
     if "guardrail" not in kind and change.flow == "desk" and not change.lacks.startswith("Call")
 }
-MODELS = {"named": {**CHANGES, **BY_NAME}, "object": {**IN_REQUESTS, **BY_OBJECT}}
+BY_MODEL = {**(IN_REQUESTS if THOROUGH else {}), **BY_OBJECT}
+MODELS = {"named": {**CHANGES, **BY_NAME}, "object": BY_MODEL}
 EVERY = [(model, kind) for model, changes in MODELS.items() for kind in changes]
 HARMLESS = [(model, kind) for model, kind in EVERY if not MODELS[model][kind].lacks]
 DETECTED = [(model, kind) for model, kind in EVERY if MODELS[model][kind].lacks]

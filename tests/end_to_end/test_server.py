@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 SCRIPT = '''
@@ -43,6 +45,7 @@ asyncio.run(main())
 '''
 
 
+@pytest.mark.thorough
 def test_a_script_whose_embedded_server_is_killed_starts_it_again_and_goes_on(tmp_path: Path) -> None:
     environment = {**os.environ, "PERDURE_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
     try:

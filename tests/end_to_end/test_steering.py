@@ -59,6 +59,7 @@ async def until(run: Run, phase: str) -> StatusView:
     return status
 
 
+@pytest.mark.thorough
 async def test_a_run_whose_worker_is_killed_stays_paused_with_the_next_one(tmp_path: Path, queue: str) -> None:
     run = await Runner.start("Payer", "pay", task_queue=queue)
     async with worker(tmp_path, "steered_agents", AGENTS, queue) as first:

@@ -50,6 +50,7 @@ async def main():
 asyncio.run(main())
 """
 
+SHORT = pytest.param(12, 6, 3, marks=pytest.mark.thorough)
 LONG = pytest.param(500, 50, 10, marks=[pytest.mark.chaos, pytest.mark.timeout(1800)])
 
 
@@ -62,7 +63,7 @@ def answered(number: int) -> str:
     return f"{number + 1}. you said: {sent(number)}"
 
 
-@pytest.mark.parametrize(("messages", "restart_every", "at_once"), [(12, 6, 3), LONG])
+@pytest.mark.parametrize(("messages", "restart_every", "at_once"), [SHORT, LONG])
 async def test_what_was_said_is_kept_word_for_word_while_workers_are_killed(
     messages: int, restart_every: int, at_once: int, tmp_path: Path
 ) -> None:

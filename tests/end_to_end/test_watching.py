@@ -11,6 +11,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from perdure import RunEvent, Runner
 from perdure.run import Run
 from tests.end_to_end.workers import worker
@@ -104,6 +106,7 @@ async def streaming_script(run_id: str, marker: Path) -> tuple[int, list[Any]]:
     return process.returncode or 0, [json.loads(line) for line in out.decode().splitlines()]
 
 
+@pytest.mark.thorough
 async def test_a_program_that_is_killed_in_the_middle_of_a_word_shows_the_whole_text_when_started_again(
     tmp_path: Path,
 ) -> None:

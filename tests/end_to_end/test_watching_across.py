@@ -146,6 +146,7 @@ async def test_an_agent_by_name_is_streamed_as_one_of_this_process(tmp_path: Pat
     assert told[-2:] == ["response.completed", "message_output_created"]
 
 
+@pytest.mark.thorough
 async def test_watchers_elsewhere_add_nothing_to_the_history(tmp_path: Path, queue: str) -> None:
     (tmp_path / "go").touch()
     async with worker(tmp_path, "speaking_agents", AGENTS, queue) as process:

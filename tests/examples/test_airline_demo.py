@@ -52,6 +52,7 @@ def data_with(folder: Path, *ids: str, edit: Edit | None = None) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 def test_workers_killed_before_and_after_a_change_and_in_a_model_call_change_nothing(tmp_path: Path) -> None:
     data = data_with(tmp_path / "data", "task05-trial1", "task35-trial0")
     printed, errors = (process := started_demo(tmp_path, "--all", "--json", "--data", str(data))).communicate()

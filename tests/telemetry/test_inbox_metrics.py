@@ -101,6 +101,7 @@ async def test_calls_that_wait_are_counted_by_agent_and_tool_with_the_age_of_the
         assert (await looked(inbox, meter, 0))[OLDEST] == 0
 
 
+@pytest.mark.thorough
 async def test_of_several_workers_one_tells_for_all_and_another_once_it_is_gone(tmp_path: Path, queue: str) -> None:
     async with (
         worker(tmp_path, "payer_agents", AGENTS, queue) as a,

@@ -40,6 +40,7 @@ def heard() -> Any:
     pipeline._added.remove(processor)
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(600)
 async def test_histories_run_again_where_runs_are_traced_and_tell_nothing(heard: Callable[[], list[str]]) -> None:
     kept = [each for each in read(archive_of(version("perdure"))) if is_sampled(each.name, 20)]

@@ -58,7 +58,7 @@ def queue() -> str:
     return f"test-{uuid.uuid4().hex[:8]}"
 
 
-@pytest.fixture(params=["cached", "always replayed"])
+@pytest.fixture(params=["cached", pytest.param("always replayed", marks=pytest.mark.thorough)])
 def exported(request: pytest.FixtureRequest, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Collector:
     monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
     if request.param != "cached":

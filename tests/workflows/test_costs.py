@@ -137,6 +137,7 @@ async def test_a_fork_has_used_all_that_was_and_pays_for_what_is_its_own() -> No
     assert (await usage_of(again.id))["usd"] == 0.01
 
 
+@pytest.mark.thorough
 async def test_a_run_that_goes_on_from_a_state_pays_for_its_own_over_new_histories() -> None:
     first = await Runner.run(scripted("one"), "go")
     agent = scripted(*adding(1, TURNS), "done")

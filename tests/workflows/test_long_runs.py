@@ -158,6 +158,7 @@ async def test_two_handoffs_that_edit_what_is_sealed() -> None:
     assert result.last_agent.name == "Third"
 
 
+@pytest.mark.thorough
 async def test_an_agent_as_a_tool_goes_on_in_new_histories() -> None:
     def make() -> list[Agent[Any]]:
         inner = scripted(*adding(0, 6), "inner done", name="Inner")

@@ -88,7 +88,8 @@ class Look:
 
 
 @pytest.mark.parametrize("how", ["update", "signal"])
-@pytest.mark.parametrize("history_events", [23, 4000])  # between the lengths before and in that task; far off
+# Between the lengths before and in that task; far off.
+@pytest.mark.parametrize("history_events", [23, pytest.param(4000, marks=pytest.mark.thorough)])
 async def test_what_was_asked_too_early_is_answered_in_time_and_can_be_decided(how: str, history_events: int) -> None:
     client, queue, look = (await connect()).client, f"ahead-{uuid.uuid4().hex[:8]}", Look()
     model = ScriptedModel([[tool_call("slow_refund", {"order_id": "7"}), tool_call("look", {})], "done"])

@@ -125,6 +125,7 @@ async def test_a_retry_on_another_worker_that_does_not_get_the_new_items_gets_no
     assert await brought(Conversations(client, None), result.run_id, bare) == said_to(agent)[1]
 
 
+@pytest.mark.thorough
 async def test_an_attempt_of_an_execution_that_went_on_in_a_new_history_is_not_answered_by_the_new_one() -> None:
     agent = reader(6)
     run = await Runner.start(agent, "go", max_turns=None, run_config=RunConfig(history_events=20))
@@ -223,6 +224,7 @@ class Mute(SilentRun):
         yield
 
 
+@pytest.mark.thorough
 async def test_a_query_that_nobody_answers_is_answered_by_the_history_of_a_long_run(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
