@@ -119,7 +119,7 @@ async def test_a_run_stays_with_its_build_and_a_new_run_gets_the_new_one() -> No
 @pytest.mark.thorough
 async def test_a_run_that_goes_on_in_a_new_history_comes_to_the_current_build() -> None:
     mine = await shop()
-    config = RunConfig(history_events=20)
+    config = RunConfig(history_events=30)
     async with mine.build("one", calls=3):
         run = await Runner.start("Clerk", "go", task_queue=mine.name, run_config=config)
         await run.result_or_interruptions()

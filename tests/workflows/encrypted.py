@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 
 from perdure import Agent
 from perdure.contracts.converter import converter_with
@@ -59,9 +59,14 @@ async def status_of(handle: WorkflowHandle[Any, Any]) -> StatusView:
 async def until(handle: WorkflowHandle[Any, Any], holds: Callable[[StatusView], bool]) -> StatusView:
     """The run's status once something holds of it."""
     async with asyncio.timeout(60):
-        while not holds(status := await status_of(handle)):  # noqa: ASYNC110  what a run tells is no event
+        while True:
+            try:
+                if holds(status := await status_of(handle)):
+                    return status
+            except WorkflowQueryFailedError as error:  # between two workflow tasks a run has no answer yet
+                if "ask again" not in error.message:
+                    raise
             await asyncio.sleep(0.05)
-    return status
 
 
 async def failed_tasks(handle: WorkflowHandle[Any, Any]) -> list[tuple[str, str]]:
