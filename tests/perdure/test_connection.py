@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc.aio
 import pytest
@@ -57,6 +57,27 @@ def no_server_is_left(tmp_path_factory: pytest.TempPathFactory) -> Any:
         os.kill(pid, signal.SIGKILL)
 
 
+Answer: TypeAlias = Callable[[Any, Any], Awaitable[Message]]
+
+
+def answer_with(server: grpc.aio.Server, system_info: Answer, namespace: Answer) -> None:
+    """Has a gRPC server answer the two calls of a client that connects."""
+    calls: dict[str, tuple[type[Message], Answer]] = {
+        "GetSystemInfo": (GetSystemInfoRequest, system_info),
+        "DescribeNamespace": (DescribeNamespaceRequest, namespace),
+    }
+    handlers = {
+        name: grpc.unary_unary_rpc_method_handler(
+            answer,
+            request_deserializer=request.FromString,
+            response_serializer=lambda response: response.SerializeToString(),
+        )
+        for name, (request, answer) in calls.items()
+    }
+    service = "temporal.api.workflowservice.v1.WorkflowService"
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+
+
 class FakeFrontend:
     """A gRPC frontend that tells a version of its own and knows one namespace."""
 
@@ -64,20 +85,7 @@ class FakeFrontend:
         self.version = version
         self.denies = denies
         self.server = grpc.aio.server()
-        calls: dict[str, tuple[type[Message], Callable[[Any, Any], Awaitable[Message]]]] = {
-            "GetSystemInfo": (GetSystemInfoRequest, self.get_system_info),
-            "DescribeNamespace": (DescribeNamespaceRequest, self.describe_namespace),
-        }
-        handlers = {
-            name: grpc.unary_unary_rpc_method_handler(
-                answer,
-                request_deserializer=request.FromString,
-                response_serializer=lambda response: response.SerializeToString(),
-            )
-            for name, (request, answer) in calls.items()
-        }
-        service = "temporal.api.workflowservice.v1.WorkflowService"
-        self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+        answer_with(self.server, self.get_system_info, self.describe_namespace)
         self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
 
     async def get_system_info(self, request: GetSystemInfoRequest, context: Any) -> GetSystemInfoResponse:

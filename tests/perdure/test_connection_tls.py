@@ -16,7 +16,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from google.protobuf.message import Message
 from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
     DescribeNamespaceResponse,
@@ -26,8 +25,7 @@ from temporalio.api.workflowservice.v1 import (
 
 from perdure.connection import Connection, connect
 from perdure.errors import ServerUnavailable, UserError
-
-SERVICE = "temporal.api.workflowservice.v1.WorkflowService"
+from tests.perdure.test_connection import answer_with
 
 
 @dataclass(frozen=True)
@@ -92,19 +90,7 @@ class Frontend:
         self.api_key = api_key
         self.headers: list[dict[str, Any]] = []
         self.server = grpc.aio.server()
-        calls: dict[str, tuple[type[Message], Callable[[Any, Any], Awaitable[Message]]]] = {
-            "GetSystemInfo": (GetSystemInfoRequest, self.get_system_info),
-            "DescribeNamespace": (DescribeNamespaceRequest, self.describe_namespace),
-        }
-        handlers = {
-            name: grpc.unary_unary_rpc_method_handler(
-                answer,
-                request_deserializer=request.FromString,
-                response_serializer=lambda response: response.SerializeToString(),
-            )
-            for name, (request, answer) in calls.items()
-        }
-        self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        answer_with(self.server, self.get_system_info, self.describe_namespace)
         pairs = [(identity.key, identity.certificate)]
         credentials = grpc.ssl_server_credentials(pairs, clients, require_client_auth=clients is not None)
         self.address = f"127.0.0.1:{self.server.add_secure_port('127.0.0.1:0', credentials)}"
