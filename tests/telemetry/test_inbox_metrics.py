@@ -129,11 +129,8 @@ async def test_a_worker_tells_of_calls_that_waited_before_it_began(
         (run,) = await waiting_runs(queue, 1)
     port = scrape_port(monkeypatch)
     async with worker(tmp_path, "payer_agents", AGENTS, queue):
-        line = ""
-        while not line:
-            lines = (await asyncio.to_thread(scraped, port)).splitlines()
-            line = next((each for each in lines if each.startswith("perdure_approvals_waiting{")), "")
-            await asyncio.sleep(0.1)
+        lines = (await scraped(port, "perdure_approvals_waiting{")).splitlines()
+    line = next(each for each in lines if each.startswith("perdure_approvals_waiting{"))
     assert 'tool="pay"' in line
     assert line.endswith(" 1")
     await run.cancel()
