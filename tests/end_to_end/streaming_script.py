@@ -20,6 +20,7 @@ from perdure.testing import ScriptedModel, tool_call
 from tests.agents import add
 
 RUN_ID, MARKER = sys.argv[1], Path(sys.argv[2])
+READ: list[str] = []
 
 
 class Dying(ScriptedModel):
@@ -31,7 +32,8 @@ class Dying(ScriptedModel):
             yield event
             words += event.type == "response.output_text.delta"
             if words == 2 and not MARKER.exists():
-                await asyncio.sleep(0.5)  # the reader gets what was said
+                while len(READ) < 2:  # noqa: ASYNC110  the reader gets what was said
+                    await asyncio.sleep(0.01)
                 MARKER.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
 
@@ -44,6 +46,7 @@ async def main() -> None:
             print(json.dumps(["item", event.name]), flush=True)
         elif event.type == "raw_response_event" and event.data.type == "response.output_text.delta":
             print(json.dumps(["word", event.attempt, event.data.delta]), flush=True)
+            READ.append(event.data.delta)
     print(json.dumps(["final", result.final_output]), flush=True)
 
 
