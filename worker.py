@@ -58,11 +58,17 @@ def build_worker(
         client,
         task_queue=settings.task_queue,
         workflows=[load_room("workflows.agent_run").AgentRun, load_room("workflows.effect").Effect],
-        activities=_activities(client, served, blobs, events) if settings.activities else [],
-        interceptors=[load_room("activities.step_spans").StepSpans(), load_room("activities.patience").Patience()],
+        activities=_activities(client, served, blobs, events) if settings.activities else _local_none(),
+        no_remote_activities=not settings.activities,
+        interceptors=[
+            load_room("activities.step_spans").StepSpans(),
+            load_room("activities.patience").Patience(),
+            load_room("workflows.offering").OfferedAround(),
+        ],
         unsandboxed_workflow_runner=load_room("workflows.runner").CommittedRunner(),
         max_cached_workflows=_max_cached(settings),
         max_concurrent_activities=_MAX_ACTIVITIES,
+        max_concurrent_local_activities=_MAX_ACTIVITIES,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=STICKY_TIMEOUT_SECONDS),
         max_heartbeat_throttle_interval=timedelta(seconds=HEARTBEAT_SECONDS),
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_seconds),
@@ -124,6 +130,11 @@ def _activities(
         room["snapshot_agents"].SnapshotAgents(served, definitions).snapshot_agents,
         room["seal_transcript"].SealTranscript(client, blobs).seal_transcript,
     ]
+
+
+def _local_none() -> list[Callable[..., Any]]:
+    """A worker that takes no steps still has runs, whose local steps it must answer."""
+    return [load_room("activities.user_steps").decline]
 
 
 def main(arguments: list[str]) -> int:

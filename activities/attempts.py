@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from perdure.compression import compressed
 from perdure.contracts.steps import ATTEMPT_LOST, STEP_DECLINED
 from perdure.errors import BlobUnavailable, ToolTimeoutError, UserError, describe_exception
-from perdure.limits import HEARTBEAT_SECONDS, KIB, MAX_RESULT_BYTES
+from perdure.limits import HEARTBEAT_SECONDS, KIB, MAX_LOCAL_RESULT_BYTES, MAX_RESULT_BYTES
 from perdure.redaction import redacted
 from perdure.served import AgentNotServed, ServedAgents, UserLoopEnded
 
@@ -75,7 +75,7 @@ async def heartbeats() -> AsyncGenerator[Progress]:
     progress = Progress()
 
     async def beat() -> None:
-        while True:
+        while not activity.info().is_local:  # the workflow task that it is part of says that this worker is alive
             await asyncio.sleep(HEARTBEAT_SECONDS)  # first: a step that takes less than a second sends none
             progress.beat()
 
@@ -119,6 +119,8 @@ def as_result(result: Any) -> RawValue:
         payload = activity.payload_converter().to_payload(result)
     except ValueError as error:
         raise UserError(f"What {name!r:.100} said cannot travel: {describe_exception(error)['message']}") from error
+    if activity.info().is_local and payload.ByteSize() > MAX_LOCAL_RESULT_BYTES:
+        raise Verdict(f"What {name!r:.100} said takes {payload.ByteSize()} bytes, too many for a local step.")
     if payload.ByteSize() > _MOST_BYTES and (size := compressed(payload).ByteSize()) > _MOST_BYTES:
         raise UserError(f"What {name!r:.100} said takes {size} bytes; at most {_MOST_BYTES} can travel. Say less.")
     return RawValue(payload)

@@ -22,9 +22,10 @@ from perdure.contracts.steps import (
     ToolCall,
 )
 from perdure.failpoints import reach
+from perdure.served import UserLoopEnded
 
 from . import told_steps
-from .attempts import as_result, heartbeats, told
+from .attempts import as_result, declined, heartbeats, told
 from .call_tool import CallTool
 from .call_user import CallUser
 from .check_guardrail import CheckGuardrail
@@ -34,6 +35,12 @@ from .run_hook import RunHook
 from .sessions import Sessions
 from .surroundings import Surroundings
 from .transcripts import Transcripts
+
+
+@activity.defn(dynamic=True)
+async def decline(args: Sequence[RawValue]) -> Any:
+    """What a worker that takes no steps says to a local one; the run offers it to the others."""
+    raise declined(UserLoopEnded("No loop of user code runs in this process; another worker takes the step."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ class ToolDefinition(Frozen):
         hosted: Whether the provider runs it.
         needs_approval: Whether a call waits for a decision; `"rule"`: a function of the user says so for each call.
         effect: `"once"`: a call runs at most once, and one whose outcome nobody knows waits for a person's word.
+        local: Whether a call is made where the run is, as a local activity.
         key: What may happen only once, whichever call or run asks for it; see `FunctionTool`.
         enabled_by_rule: Whether a function of the user says on each turn if the tool is offered.
         agent: The agent that runs when the tool is called, if it is one.
@@ -121,6 +122,7 @@ class ToolDefinition(Frozen):
     include: tuple[str, ...] = ()
     needs_approval: bool | Literal["rule"] = False
     effect: Literal["once", "repeatable"] = "repeatable"
+    local: bool = False
     key: str | None = None
     timeout_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     takes_context: bool = False

@@ -12,6 +12,7 @@ FEWEST_TOOL_OUTPUT_BYTES = 1 * KIB  # the least that a run may say
 MAX_OUTPUT_BYTES = 64 * MIB  # a tool's output: more is not kept
 MAX_COMMAND_BYTES = 1 * MIB  # the inputs of one activity, or of a run
 MAX_TASK_BYTES = 2 * MIB  # the commands of one workflow task
+MAX_LOCAL_RESULT_BYTES = 128 * KIB  # of a local tool's call; one that says more is made again as a step of its own
 MAX_RESULT_BYTES = 1 * MIB  # the result of one activity
 MAX_TAIL_BYTES = 256 * KIB  # items carried along in an activity's input or a run's outcome; the rest by query
 MAX_CONTEXT_BYTES = 256 * KIB  # a run's context
@@ -46,6 +47,7 @@ MAX_KNOWN_OUTCOMES = 100  # of a thread's messages; of older ones what was said 
 MAX_LISTENERS = 4  # that wait for the outcome of a message at once; the server takes 10 updates in flight
 MAX_LISTED_APPROVERS = 20  # names in the search attribute PerdureApprovers
 MAX_LISTED_CHARACTERS = 100  # of a search attribute's value; databases keep 255
+MAX_LOCAL_CALLS = 8  # calls of local tools in one workflow task, which carries their results together
 MAX_PARALLEL_CALLS = 100  # tool calls in flight at once; the server allows 2,000 pending activities
 MAX_CALLS_PER_RESPONSE = 1000
 MAX_EARLY_KEPT = 1000  # decisions of one workflow task that are judged again after its results
@@ -55,6 +57,7 @@ MAX_KEPT_DELTAS = 20_000  # events of one answer that are kept for watchers in o
 
 # Time, in seconds.
 TOOL_TIMEOUT_SECONDS = 60.0  # a tool that does not say otherwise
+LONGEST_LOCAL_SECONDS = 60.0  # of a local tool: its run hears messages only every few seconds meanwhile
 TOOL_GRACE_SECONDS = 10.0  # start-to-close beyond the tool's own timeout, which is enforced inside the activity
 MODEL_TIMEOUT_SECONDS = 600.0
 CALLABLE_TIMEOUT_SECONDS = 60.0

@@ -146,8 +146,7 @@ def live_handoffs(agent: Agent[Any]) -> list[Handoff[Any, Any]]:
 
 
 def _enabled_handoffs(agent: Agent[Any]) -> list[Handoff[Any, Any]]:
-    handoffs = [as_handoff(entry) for entry in agent.handoffs]
-    return [handoff for handoff in handoffs if handoff.is_enabled is not False]
+    return [handoff for handoff in map(as_handoff, agent.handoffs) if handoff.is_enabled is not False]
 
 
 def without_hidden(agent: Agent[Any]) -> list[Tool]:
@@ -190,6 +189,7 @@ def define_tool(tool: Tool, member: Member, among: dict[str, Member]) -> ToolDef
     values: dict[str, Any] = {
         "needs_approval": tool.needs_approval if isinstance(tool.needs_approval, bool) else "rule",
         "effect": tool.resolved_effect,
+        "local": tool.local,
         "key": tool.key,
         "timeout_seconds": tool.timeout_seconds,
         "takes_context": tool.takes_context,
@@ -199,7 +199,8 @@ def define_tool(tool: Tool, member: Member, among: dict[str, Member]) -> ToolDef
         "agent": _define_agent_tool(tool, member, among),
     }
     definition = ToolDefinition(name=tool.name, wire=tool.to_wire(), **_without_defaults(ToolDefinition, values))
-    return definition.model_copy(update={"fingerprint": digest_of(definition.model_dump(mode="json"))})
+    said = definition.model_dump(mode="json", exclude={"local"})  # where a tool runs is no part of what it is
+    return definition.model_copy(update={"fingerprint": digest_of(said)})
 
 
 def _define_agent_tool(tool: FunctionTool, member: Member, among: dict[str, Member]) -> AgentToolDefinition | None:

@@ -15,6 +15,7 @@ from perdure.context import RunContextWrapper, ToolContext
 from perdure.effects import EffectVerifier, check_key
 from perdure.errors import UserError
 from perdure.hosted_tools import HostedTool
+from perdure.limits import LONGEST_LOCAL_SECONDS
 from perdure.strict_schema import ensure_strict_json_schema
 from perdure.tool_call import ToolErrorFunction, ToolFunction, default_tool_error_function, is_async, make_invoker
 from perdure.tool_schema import DocstringStyle, function_schema
@@ -57,6 +58,8 @@ class FunctionTool:
             arguments in braces: the first result answers every later call. `None`: each call is its own.
         verify: Finds out, given (context, arguments), what became of a call that was lost: returns `Happened`, raises
             `DidNotHappen`, or returns `None` if it cannot tell. Sync or async.
+        local: Whether a call runs where its run does, as a local activity: a third faster, for what is quick and may be
+            repeated. A call that is lost, or says over 128 KiB, is made again as a step of its own.
         takes_context: Whether the tool reads the run's context.
         agent_tool: What the tool runs instead of `on_invoke_tool`, if it is an agent (`Agent.as_tool`).
     """
@@ -78,12 +81,14 @@ class FunctionTool:
     effect: Effect | None = None
     key: str | None = None
     verify: EffectVerifier | None = None
+    local: bool = False
     takes_context: bool = True
     agent_tool: AgentTool | None = None
 
     def __post_init__(self) -> None:
         _check_fields(self)
         _check_effect(self)
+        _check_local(self)
         if self.strict_json_schema:
             try:
                 self.params_json_schema = ensure_strict_json_schema(self.params_json_schema)
@@ -137,6 +142,7 @@ class FunctionToolOptions(TypedDict, total=False):
     effect: Effect | None
     key: str | None
     verify: EffectVerifier | None
+    local: bool
 
 
 ToolDecorator: TypeAlias = Callable[[ToolFunction], FunctionTool]
@@ -166,6 +172,7 @@ def function_tool(
     effect: Effect | None = None,
     key: str | None = None,
     verify: EffectVerifier | None = None,
+    local: bool = False,
 ) -> FunctionTool | ToolDecorator:
     """Makes a tool of a sync or async function; `FunctionToolOptions` says what each option does."""
 
@@ -179,7 +186,7 @@ def function_tool(
             schema.name, schema.description, schema.params_json_schema,
             make_invoker(function, schema, failure_error_function), strict_mode, is_enabled, tool_input_guardrails,
             tool_output_guardrails, needs_approval, timeout, timeout_behavior, timeout_error_function, defer_loading,
-            effect=effect, key=key, verify=verify, takes_context=schema.takes_context,
+            effect=effect, key=key, verify=verify, local=local, takes_context=schema.takes_context,
         )  # fmt: skip  # as above
         if timeout is not None and not is_async(function):
             raise ValueError(f"Tool {tool.name!r} is a sync function, which no timeout can stop. Make it async.")
@@ -216,3 +223,20 @@ def _check_effect(tool: FunctionTool) -> None:
         raise UserError(f'Tool {tool.name!r} has a key or verify, which are for effect="once". Give it that effect.')
     if tool.key is not None:
         check_key(tool.name, tool.key, tool.params_json_schema)
+
+
+def _check_local(tool: FunctionTool) -> None:
+    """Refuses to run where the run is what must not be repeated, is another run, or takes long."""
+    if not isinstance(cast(Any, tool.local), bool):
+        raise TypeError(f"Tool {tool.name!r} has local={tool.local!r}. Give a bool.")
+    if not tool.local:
+        return
+    if tool.resolved_effect == "once":
+        raise UserError(f"Tool {tool.name!r} is local, which is for calls that may be repeated, and once only. Choose.")
+    if tool.agent_tool is not None:
+        raise UserError(f"Tool {tool.name!r} is an agent, whose run takes its own steps. Leave local=True away.")
+    if tool.timeout_seconds is not None and tool.timeout_seconds > LONGEST_LOCAL_SECONDS:
+        raise UserError(
+            f"Tool {tool.name!r} is local, which is for what is quick, and may take {tool.timeout_seconds} s; at most "
+            f"{LONGEST_LOCAL_SECONDS:g} s. Leave local=True away, or give it less time."
+        )

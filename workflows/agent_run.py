@@ -6,11 +6,11 @@ import asyncio
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError, FailureError
 
 from perdure.contracts.run import RunOutcome
 from perdure.failpoints import reach
-from perdure.limits import MAX_COMMAND_BYTES, MAX_TASK_BYTES
+from perdure.limits import MAX_COMMAND_BYTES
 from perdure.loop.absorb import absorb, absorb_timeout, give_up, started
 from perdure.loop.plan import plan
 from perdure.loop.records import Failure
@@ -36,9 +36,10 @@ from .continuing import Continuing
 from .details import goal_of
 from .listing import list_run
 from .opening import NOTHING
-from .outcomes import failure, success
+from .outcomes import failure, is_outcome, success
 from .pages import outcome_of
 from .summaries import timer_summary
+from .task_budget import TaskBudget
 from .threads import Threads
 
 # A run that is pinned to a build of the code goes on in a new history on the build that is current then.
@@ -58,7 +59,7 @@ class AgentRun(Threads):
         self._asked: dict[str, workflow.ActivityHandle[Any]] = {}  # of models
         self._postponed: set[str] = set()  # steps that wait before they are offered again
         self._continuing = Continuing(self.settings)
-        self._scheduled = (0, 0)  # the history's length when this workflow task began, bytes scheduled in it
+        self._budget = TaskBudget()
 
     @workflow.run
     async def run(self, run: Any = NOTHING, *rest: Any) -> RunOutcome:
@@ -138,13 +139,9 @@ class AgentRun(Threads):
         frame = self.state.frame(step.path)
         if frame is None:
             raise RuntimeError(f"step {step.id} belongs to no frame")
-        command = command_for(self.state, frame, step, self.settings)
-        length, size = self._scheduled
-        if length != workflow.info().get_current_history_length():
-            length, size = workflow.info().get_current_history_length(), 0
-        if command.size <= MAX_COMMAND_BYTES and size + command.size > MAX_TASK_BYTES:
+        command = self._budget.takes(command_for(self.state, frame, step, self.settings))
+        if command is None:
             return  # the loop names the step again after the next event, which begins another workflow task
-        self._scheduled = (length, size + command.size)
         started(self.state, step)
         call = None if isinstance(step, CallModel | SnapshotAgents) else frame.call(step.call_id)
         performing = self._perform(step, command, frame.agent, call.name if call is not None else "")
@@ -165,12 +162,9 @@ class AgentRun(Threads):
             self._postponed.add(step.id)
             await workflow.sleep(step.delay_seconds, summary=f"before {command.summary} is offered again")
             self._postponed.discard(step.id)
-        doing = command.start()
-        if isinstance(step, CallModel):
-            self._asked[step.id] = doing
         try:
-            return success(step, await doing, agent, tool)
-        except ActivityError as error:
+            return success(step, await self._result(step, command), agent, tool)
+        except FailureError as error:
             return failure(step, error)
         except asyncio.CancelledError:
             if step.id not in self._steps:  # nobody waits for it
@@ -178,6 +172,18 @@ class AgentRun(Threads):
             return StepFailed(Failure("StepLost", f"Step {step.id} was stopped in the moment in which it ended."))
         finally:
             self._asked.pop(step.id, None)
+
+    async def _result(self, step: Step, command: Command) -> Any:
+        if command.is_local:
+            try:
+                return await command.start_locally()
+            except FailureError as error:
+                if is_outcome(error) or step.id not in self._steps:
+                    raise
+        doing = command.start()
+        if isinstance(step, CallModel):
+            self._asked[step.id] = doing
+        return await doing
 
     def _cancel(self, step_id: str) -> None:
         """Stops a step that nobody waits for any more; its activity is told, and not waited for."""

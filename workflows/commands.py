@@ -50,6 +50,7 @@ _NOT_WAITED_FOR = workflow.ActivityCancellationType.TRY_CANCEL
 
 # A lost attempt (its worker died) is repeated at once; one that fails says how long the next one waits (`Patience`).
 _PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=1.0, maximum_attempts=10)
+_ONCE = RetryPolicy(maximum_attempts=1)
 _LONGEST_PAUSE = timedelta(seconds=60)
 # A run waits for its session's store as for a person.
 _WAITING = RetryPolicy(
@@ -71,11 +72,24 @@ class Command:
     retry: RetryPolicy
     summary: str
     is_heard_out: bool = False  # one that is cancelled may yet say something
+    is_local: bool = False  # it may be tried where the run is
 
     @property
     def size(self) -> int:
         """The input's bytes as they stand in the history, before a codec."""
         return self.input.payload.ByteSize()
+
+    def start_locally(self) -> workflow.ActivityHandle[Any]:
+        """Tries it once where the run is, as part of this workflow task; what it says need not be an outcome."""
+        return workflow.start_local_activity(
+            self.activity,
+            self.input,
+            activity_id=self.activity_id,
+            result_type=self.result_type,
+            start_to_close_timeout=self.timeout,
+            retry_policy=_ONCE,
+            summary=self.summary,
+        )
 
     def start(self) -> workflow.ActivityHandle[Any]:
         """Schedules the activity."""
@@ -163,6 +177,7 @@ def _call_tool(state: LoopState, frame: Frame, step: CallTool, call: Call) -> Co
         timeout=_step_timeout(tool.timeout_seconds or TOOL_TIMEOUT_SECONDS),
         retry=_PATIENT,  # of what must not be repeated the ledger lets no second attempt run
         summary=call_text(call),
+        is_local=tool.local,
     )
 
 

@@ -181,8 +181,9 @@ class _Observer:
     def _mark(self, state: LoopState, commands: Iterable[WorkflowCommand]) -> None:
         """Tells steps, and the next execution, which trace they belong to."""
         for command in commands:
-            if command.HasField("schedule_activity") and self._spans is not None:
-                activity = command.schedule_activity
+            scheduled = command.WhichOneof("variant")
+            if scheduled in ("schedule_activity", "schedule_local_activity") and self._spans is not None:
+                activity = getattr(command, scheduled)
                 activity.headers[HEADER].CopyFrom(written(self._spans.header(state, activity.activity_id)))
             elif command.HasField("continue_as_new_workflow_execution"):
                 headers = command.continue_as_new_workflow_execution.headers

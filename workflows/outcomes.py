@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from temporalio import exceptions
 from temporalio.common import RawValue
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from perdure.canonical import encode
 from perdure.contracts import said
@@ -151,12 +151,12 @@ def _items(items: list[said.EditedItem]) -> list[EditedItem]:
     return [EditedItem(each.place, each.item, each.kind, each.agent, each.target) for each in items]
 
 
-def failure(step: Step, error: ActivityError) -> Outcome:
+def failure(step: Step, error: FailureError) -> Outcome:
     """The outcome of an activity that failed for good.
 
     A tool that says so itself ends the run or is offered again; one whose worker was lost has an unknown outcome.
     """
-    cause = error.cause
+    cause = _cause(error)
     if unopened := unopened_input(error):
         return StepDeclined(unopened)
     if isinstance(cause, ApplicationError):
@@ -172,6 +172,19 @@ def failure(step: Step, error: ActivityError) -> Outcome:
     else:
         text = f"Step {step.id} did not end in time or was cancelled: {cause or error}"
     return StepFailed(Failure("StepLost", text))
+
+
+def is_outcome(error: FailureError) -> bool:
+    """Whether a failed local attempt has said how the step ended; one that has not is made again as an ordinary one."""
+    cause = _cause(error)
+    if isinstance(cause, exceptions.CancelledError):
+        return True
+    return isinstance(cause, ApplicationError) and cause.non_retryable and cause.type != contracts.STEP_DECLINED
+
+
+def _cause(error: FailureError) -> BaseException | None:
+    """What the activity itself said; of a local one Temporal gives that alone."""
+    return error.cause if isinstance(error, ActivityError) else error
 
 
 def _details(error: ApplicationError) -> dict[str, Any]:

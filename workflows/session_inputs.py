@@ -9,7 +9,7 @@ from typing import Any
 from perdure.contracts.sessions import ReadSessionInput, WriteSessionInput
 from perdure.loop.handoffs import edited_origins
 from perdure.loop.state import Frame, LoopState
-from perdure.loop.steps import UseSession
+from perdure.loop.steps import OFFERED_AGAIN, UseSession
 from perdure.loop.tracking import Due, SessionTrack
 
 from .call_inputs import surroundings
@@ -33,7 +33,7 @@ def write_input(state: LoopState, frame: Frame, session: SessionTrack, step: Use
     """The oldest write that is due; one that a worker declined may have been made by an earlier attempt."""
     due = session.due[0]
     extras: dict[str, Any] = {"last": session.last} if session.last else {}
-    if due.again or "~" in step.id:
+    if due.again or OFFERED_AGAIN in step.id:
         extras["again"] = True
     return WriteSessionInput(
         **surroundings(state, frame, with_context=False),

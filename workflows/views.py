@@ -17,6 +17,7 @@ from perdure.loop.plan import delay_seconds
 from perdure.loop.records import Decision, Resolution
 from perdure.loop.sending import unsaid
 from perdure.loop.state import Call, Frame, LoopState
+from perdure.loop.steps import first_id
 from perdure.loop.turn import in_output_order
 from perdure.markdown import short
 
@@ -63,7 +64,7 @@ def unknown_of(state: LoopState) -> list[UnknownView]:
 
 def _declined_of(state: LoopState) -> list[DeclinedView]:
     """The steps that wait to be offered again; one that was declined and is not in flight is nobody's any more."""
-    in_flight = {step_id.partition("~")[0] for step_id in state.in_flight}
+    in_flight = {first_id(step_id) for step_id in state.in_flight}
     return [
         DeclinedView(
             step=step,

@@ -12,6 +12,7 @@ from perdure.contracts.holding import HoldView
 from perdure.contracts.messages import ApprovalView, DeclinedView, UnknownView
 from perdure.contracts.steps import KEY_MISSING
 from perdure.contracts.threads import THREAD_PREFIX
+from perdure.loop.steps import first_id
 
 Answer: TypeAlias = tuple[WaitsFor, str, list[str]]
 """What the run waits for, the sentence without its full stop, and the commands that help."""
@@ -75,6 +76,8 @@ def _itself(seen: Seen) -> Answer:
     if seen.status is None:
         names = ", ".join(map(one_line, sorted(seen.answering)))
         return "worker", f"Waits for a worker that answers: of task queue {seen.queue!r}, {names} did not in time", []
+    if seen.status.phase == "running tools":  # of a local call the server knows nothing
+        return "tool", f"{one_line(seen.status.why)} as part of its workflow task, or goes on this very moment", []
     if seen.task_is_due:
         return "nothing", "Goes on this very moment: its workflow task is due or under way", []
     return "nothing", one_line(seen.status.why), []
@@ -189,7 +192,7 @@ def _named(step: PendingStep) -> tuple[WaitsFor, str]:
     """What a step is, with the call that it is about or the place in the run."""
     for start, waits, words in _STEPS:
         if step.activity.startswith(start):
-            place = step.id.partition("~")[0].partition("-")[0]
+            place = first_id(step.id).partition("-")[0]
             kind, _, call = place.partition(".")
             about = f"call {call}" if kind == "tool" else place
             return waits, f"{words.format(one_line(step.activity.removeprefix(start)))} ({one_line(about)})"

@@ -47,6 +47,7 @@ from perdure.loop.steps import (
     UserSaid,
     UseSession,
     Wait,
+    first_id,
 )
 from perdure.loop.threads import seat
 from perdure.loop.tripwires import tripped
@@ -72,7 +73,7 @@ def absorb(state: LoopState, step: Step, outcome: Outcome) -> None:
     if state.in_flight.pop(step.id, None) != step.path:
         return
     if isinstance(step, SnapshotAgents):
-        _absorb_snapshot(state, step.id.partition("~")[0], outcome)
+        _absorb_snapshot(state, first_id(step.id), outcome)
         return
     frame = state.frame(step.path)
     if frame is None or frame.failure is not None:
@@ -80,7 +81,7 @@ def absorb(state: LoopState, step: Step, outcome: Outcome) -> None:
     if was_stopped and isinstance(step, CallModel):
         absorb_stopped(state, frame, step, outcome)
         return
-    base = step.id.partition("~")[0]
+    base = first_id(step.id)
     if isinstance(outcome, StepDeclined):
         call_id = "" if isinstance(step, CallModel) else step.call_id
         _decline(state, base, outcome.reason, call_id)

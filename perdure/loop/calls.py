@@ -15,6 +15,7 @@ from perdure.loop.frames import open_frame
 from perdure.loop.phases import CallPhase
 from perdure.loop.records import Decision, Failure, Final
 from perdure.loop.state import Call, Frame, LoopState
+from perdure.loop.steps import first_id
 
 REJECTED = "Tool execution was not approved."
 _FAILED = "An error occurred while running the tool. Please try again. Error: "
@@ -81,7 +82,7 @@ def answer_call(call: Call, text: str, phase: CallPhase = "done") -> None:
 
 def busy_calls(state: LoopState, frame: Frame) -> set[str]:
     """The calls of a frame that run now."""
-    running = {step_id.partition("~")[0] for step_id in state.in_flight}
+    running = {first_id(step_id) for step_id in state.in_flight}
     return {call.id for call in frame.calls if call.phase in _WITH_ROOM or f"tool.{call.id}" in running}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from perdure.loop.calls import answer_call
 from perdure.loop.saving import rests
 from perdure.loop.state import Call, Frame, LoopState
+from perdure.loop.steps import first_id
 from perdure.loop.turn import merge_changes
 from perdure.loop.urgency import NOT_RUN, urgency
 
@@ -42,7 +43,7 @@ def _is_passed_over(state: LoopState, call: Call, *, is_now: bool) -> bool:
 
 def _is_busy(state: LoopState, call: Call) -> bool:
     """Whether a step about the call is in flight."""
-    steps = {step_id.partition("~")[0] for step_id in state.in_flight}
+    steps = {first_id(step_id) for step_id in state.in_flight}
     about = tuple(f"{kind}.{call.id}." for kind in ("guardrail", "call", "hook"))
     return f"tool.{call.id}" in steps or any(step.startswith(about) for step in steps)
 

@@ -19,6 +19,7 @@ from perdure.loop.calls import busy_calls
 from perdure.loop.records import Declined, Guard
 from perdure.loop.state import Call, Frame, LoopState
 from perdure.loop.steps import (
+    OFFERED_AGAIN,
     Action,
     CallModel,
     CallTool,
@@ -125,7 +126,7 @@ def _offered(step: Step, declined: Declined | None) -> Step:
     """The step under the id that it has now; one that workers declined comes again under another, and later."""
     if declined is None:
         return step
-    return replace(step, id=f"{step.id}~{declined.times}", delay_seconds=delay_seconds(declined))
+    return replace(step, id=f"{step.id}{OFFERED_AGAIN}{declined.times}", delay_seconds=delay_seconds(declined))
 
 
 def delay_seconds(declined: Declined) -> float:

@@ -10,6 +10,13 @@ from perdure.loop.edits import EditedHistory, Rewritten
 from perdure.loop.records import Failure, Final, GuardrailRecord, ModelAnswer
 from perdure.roles import Role
 
+OFFERED_AGAIN = "~"  # in the id of a step that was declined: before how often that was
+
+
+def first_id(step_id: str) -> str:
+    """The id under which a step was offered first."""
+    return step_id.partition(OFFERED_AGAIN)[0]
+
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class _Step:
