@@ -95,7 +95,7 @@ class Talking(Fuzz):
         await all_of((self._enter_thread(*kind, each) for kind in kinds), AT_ONCE // 2)
 
     async def _enter_thread(self, kind: Kind, strategy: Any, hand: Sequence[Any], each: int) -> None:
-        name, thread = f"{kind.__name__}, in a thread", new_name("fuzz")
+        name, thread, is_fresh = f"{kind.__name__}, in a thread", new_name("fuzz"), True
         by_hand = self.drawn(f"{name}, by hand", st.sampled_from(hand), each)
         bag = Bag([*by_hand, *self.drawn(name, strategy, each)])
         while not bag.is_empty:
@@ -104,10 +104,17 @@ class Talking(Fuzz):
             options = {key: value for key, value in insider.options.items() if key not in _NOT_OF_THREADS}
             run = await Runner.start(insider.agent, "go", thread=thread, **{"max_turns": None, **options})
             await self._follow_message(run, name)
-            assert bag.taken > before, f"{name} takes nothing"
+            assert bag.taken > before or not is_fresh, f"{name} takes nothing"
+            is_fresh = bag.taken == before
+            if is_fresh:  # the agent goes on to whom a message before has handed off: begin anew
+                await self._close(thread, name)
+                thread = new_name("fuzz")
         self.entered[name] = bag.taken
+        await self._close(thread, name)
+
+    async def _close(self, thread: str, name: str) -> None:
         await (await Runner.thread(thread)).close()
-        await self.judge(f"thread/{thread}", name, phases=(), retries=kind.__name__ == "model_errors")
+        await self.judge(f"thread/{thread}", name, phases=(), retries=name.startswith("model_errors"))
 
     async def _follow_message(self, run: Run, name: str) -> None:
         """Approves what waits, to the message's end; whatever it ends in, its caller must get it."""
