@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from temporalio import exceptions
+from temporalio import exceptions, workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
@@ -154,7 +154,8 @@ def _items(items: list[said.EditedItem]) -> list[EditedItem]:
 def failure(step: Step, error: FailureError) -> Outcome:
     """The outcome of an activity that failed for good.
 
-    A tool that says so itself ends the run or is offered again; one whose worker was lost has an unknown outcome.
+    A step that says so itself ends the run or is offered again. Of one whose workers were lost a tool's has an unknown
+    outcome, any other is offered again once somebody resumes the run.
     """
     cause = _cause(error)
     if unopened := unopened_input(error):
@@ -167,11 +168,15 @@ def failure(step: Step, error: FailureError) -> Outcome:
         return StepFailed(Failure(cause.type or "ApplicationError", cause.message, _details(cause)))
     if isinstance(step, CallTool):
         return OutcomeUnknown()
+    return _unsaid(step, cause or error)
+
+
+def _unsaid(step: Step, cause: BaseException) -> Outcome:
+    """The outcome of an activity of which its workers said nothing."""
     if isinstance(cause, exceptions.TimeoutError) and cause.type == exceptions.TimeoutType.HEARTBEAT:
-        text = f"Step {step.id} was lost with its worker ten times; look at the workers' logs before running it again."
-    else:
-        text = f"Step {step.id} did not end in time or was cancelled: {cause or error}"
-    return StepFailed(Failure("StepLost", text))
+        text = f"Step {step.id} was lost with its worker ten times. Look at the workers' logs, and resume the run."
+        return StepDeclined(text, lost_at=workflow.time())
+    return StepFailed(Failure("StepLost", f"Step {step.id} did not end in time or was cancelled: {cause}"))
 
 
 def is_outcome(error: FailureError) -> bool:

@@ -12,8 +12,8 @@ from perdure.contracts.run import RunSettings
 from perdure.contracts.tokens import Tokens
 from perdure.items import is_reference
 from perdure.limits import MAX_PAGE_BYTES
+from perdure.loop.declining import delay_seconds
 from perdure.loop.holds import Hold
-from perdure.loop.plan import delay_seconds
 from perdure.loop.records import Decision, Resolution
 from perdure.loop.sending import unsaid
 from perdure.loop.state import Call, Frame, LoopState

@@ -16,10 +16,11 @@ from perdure.loop.calls import (
     settle_judgement,
     take_agent_output,
 )
+from perdure.loop.declining import decline
 from perdure.loop.frames import begin, fail_frame
 from perdure.loop.handoffs import after_announcing, edit_history, hand_off, take_over
 from perdure.loop.interrupting import absorb_stopped, take_stopped
-from perdure.loop.records import Decision, Declined, Failure, Guard, GuardrailRecord
+from perdure.loop.records import Decision, Failure, Guard, GuardrailRecord
 from perdure.loop.recovery import recover
 from perdure.loop.resolutions import absorb_resolution, become_unknown, note_effect, stop_asking
 from perdure.loop.saving import take_history, written
@@ -51,7 +52,7 @@ from perdure.loop.steps import (
 )
 from perdure.loop.threads import seat
 from perdure.loop.tripwires import tripped
-from perdure.loop.turn import finish, merge_changes, next_turn, warn
+from perdure.loop.turn import finish, merge_changes, next_turn
 from perdure.loop.urgency import urgency
 
 
@@ -84,8 +85,7 @@ def absorb(state: LoopState, step: Step, outcome: Outcome) -> None:
     base = first_id(step.id)
     if isinstance(outcome, StepDeclined):
         call_id = "" if isinstance(step, CallModel) else step.call_id
-        _decline(state, base, outcome.reason, call_id)
-        warn(state, f"{_who(frame, step)} waits for a worker: {outcome.reason}")
+        decline(state, base, outcome, _who(frame, step), call_id)
         return
     state.deferred.pop(base, None)
     _absorb(state, frame, step, outcome)
@@ -129,18 +129,12 @@ def _absorb_snapshot(state: LoopState, base: str, outcome: Outcome) -> None:
             state.snapshot = snapshot
             seat(state)
             begin(state, state.root)
-        case StepDeclined(reason):
-            _decline(state, base, reason)
-            warn(state, f"The start waits for a worker: {reason}")
+        case StepDeclined():
+            decline(state, base, outcome, "The start")
         case StepFailed(failure):
             fail_frame(state.root, failure)
         case _:
             raise _misfit("snapshot", outcome)
-
-
-def _decline(state: LoopState, step_id: str, reason: str, call_id: str = "") -> None:
-    earlier = state.deferred.get(step_id)
-    state.deferred[step_id] = Declined(1 if earlier is None else earlier.times + 1, reason, call_id)
 
 
 def _absorb_failure(frame: Frame, call: Call | None, failure: Failure) -> None:

@@ -12,14 +12,13 @@ start none, but what a person has said of an outcome is noted.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from perdure.limits import MAX_PARALLEL_CALLS
 from perdure.loop.calls import busy_calls
-from perdure.loop.records import Declined, Guard
+from perdure.loop.declining import offered
+from perdure.loop.records import Guard
 from perdure.loop.state import Call, Frame, LoopState
 from perdure.loop.steps import (
-    OFFERED_AGAIN,
     Action,
     CallModel,
     CallTool,
@@ -40,10 +39,6 @@ from perdure.loop.steps import (
 from perdure.loop.threads import NOBODY
 from perdure.loop.urgency import urgency
 from perdure.roles import Role
-
-_FIRST_DELAY_SECONDS = 2.0  # before a step that a worker declined is offered again
-_LONGEST_DELAY_SECONDS = 60.0
-_DOUBLINGS = 10  # enough to reach the longest delay; a step may be declined for days, and 2.0 * 2**1024 is no float
 
 _WAITS = {"waiting": "approval", "unknown": "outcome"}
 _HOOKS = {"announcing": "on_handoff", "ending": "on_agent_end"}
@@ -118,20 +113,8 @@ def _bounded(state: LoopState, actions: list[Action]) -> list[Action]:
 
 def _new(state: LoopState, steps: list[Step] | Iterator[Step]) -> list[Action]:
     """Those of the steps that are not in flight, under the ids that they have by now."""
-    due = (_offered(step, state.deferred.get(step.id)) for step in steps)
+    due = (offered(step, state.deferred.get(step.id)) for step in steps)
     return [Start(step) for step in due if step.id not in state.in_flight]
-
-
-def _offered(step: Step, declined: Declined | None) -> Step:
-    """The step under the id that it has now; one that workers declined comes again under another, and later."""
-    if declined is None:
-        return step
-    return replace(step, id=f"{step.id}{OFFERED_AGAIN}{declined.times}", delay_seconds=delay_seconds(declined))
-
-
-def delay_seconds(declined: Declined) -> float:
-    """How long a step that was declined waits before it is offered again."""
-    return min(_FIRST_DELAY_SECONDS * 2 ** min(declined.times - 1, _DOUBLINGS), _LONGEST_DELAY_SECONDS)
 
 
 def _steps(state: LoopState, frame: Frame) -> Iterator[Step]:

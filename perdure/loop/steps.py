@@ -239,9 +239,14 @@ class SessionWritten:
 
 @dataclass(slots=True, frozen=True)
 class StepDeclined:
-    """The worker did not do the step, certainly, as it lacks what the step needs; another one may."""
+    """The step is offered again: a worker lacked what it needs, or every worker that took it was lost.
+
+    Attributes:
+        lost_at: When the last of the lost ones was given up; the run pauses before it costs another one.
+    """
 
     reason: str
+    lost_at: float | None = None
 
 
 @dataclass(slots=True, frozen=True)

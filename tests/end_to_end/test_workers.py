@@ -93,3 +93,44 @@ async def test_a_run_started_by_hand_with_nonsense_fails_with_a_type(queue: str,
             with pytest.raises(WorkflowFailureError) as failed:
                 await host.call(handle.result())
             assert getattr(failed.value.cause, "type", None) == "UserError"
+
+
+DEADLY_AGENTS = """
+import asyncio
+import os
+import signal
+from pathlib import Path
+from perdure import Agent
+from perdure.testing import ScriptedModel
+
+HEALED = Path(__file__).with_name("healed")
+
+
+class Deadly(ScriptedModel):
+    async def get_response(self, *args, **options):
+        if not HEALED.exists():
+            await asyncio.sleep(1.0)  # the worker gets to say that it is ready
+            os.kill(os.getpid(), signal.SIGKILL)
+        return await super().get_response(*args, **options)
+
+clerk = Agent(name="Clerk", model=Deadly(["done"]))
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(300)
+async def test_a_step_that_kills_ten_workers_costs_no_eleventh_until_the_run_is_resumed(
+    tmp_path: Path, queue: str
+) -> None:
+    run = await Runner.start("Clerk", "go", task_queue=queue)
+    for _ in range(10):
+        async with worker(tmp_path, "agents", DEADLY_AGENTS, queue) as killed:
+            await asyncio.wait_for(killed.wait(), 60)
+    async with worker(tmp_path, "agents", DEADLY_AGENTS, queue) as living:
+        while (diagnosis := await run.why()).waits_for != "resume":  # noqa: ASYNC110  the run is elsewhere
+            await asyncio.sleep(0.2)
+        assert "lost with its worker ten times" in diagnosis.sentence
+        assert living.returncode is None
+        (tmp_path / "healed").touch()
+        await run.resume(by="ana")
+        assert (await run.result()).final_output == "done"

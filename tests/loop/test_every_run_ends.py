@@ -84,7 +84,7 @@ def outcome_of(data: st.DataObject, state: LoopState, step: Step) -> Outcome:
     if trouble == 0:
         return StepFailed(Failure("UserError", "broken"))
     if trouble == 1:
-        return StepDeclined("no such agent")
+        return StepDeclined("no such agent", lost_at=data.draw(st.sampled_from([None, 1.0])))
     return _session_says(state, step) if isinstance(step, UseSession) else _answer_of(data, state, step, trouble)
 
 

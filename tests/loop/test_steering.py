@@ -250,6 +250,22 @@ def test_an_interrupted_run_that_is_resumed_asks_its_model_again() -> None:
     assert kinds(state) == ["input", "interrupted"]
 
 
+def test_a_step_that_cost_many_workers_holds_the_run_up_until_somebody_resumes_it() -> None:
+    state, step = asked()
+    end(state, step, StepDeclined("lost ten times", lost_at=7.0))
+    assert (state.failure, state.steering.paused) == (None, Hold(reason="lost ten times", at=7.0))
+    assert plan(state) == []
+    go_on(state)
+    assert [each.id for each in steps(state)] == ["model.1~1"]
+
+
+def test_a_run_that_was_paused_when_a_step_was_lost_stays_paused_by_whoever_that_was() -> None:
+    state, step = asked()
+    held(state, pause)
+    end(state, step, StepDeclined("lost ten times", lost_at=7.0))
+    assert state.steering.paused == ANA
+
+
 @pytest.mark.parametrize(
     "outcome", [StepFailed(Failure("StepLost", "cancelled")), StepDeclined("no such agent"), answered()]
 )
