@@ -114,3 +114,48 @@ async def test_a_deploy_in_the_middle_of_each_model_call_pays_none_twice(tmp_pat
     async with worker(tmp_path, "clerk_agents", AGENTS, queue):
         assert (await run.result()).final_output == "done"
     assert len(paid.read_text().splitlines()) == 3
+
+
+LOOKING_AGENTS = '''
+import asyncio
+from pathlib import Path
+from perdure import Agent, function_tool
+from perdure.testing import ScriptedModel, tool_call
+
+FOLDER = Path(__file__).parent
+
+
+class Silent(ScriptedModel):
+    async def get_response(self, *args, **options):
+        (FOLDER / "asked").touch()
+        await asyncio.sleep(600)
+
+
+@function_tool(local=LOCAL)
+def look() -> str:
+    """Look."""
+    with (FOLDER / "looked").open("a") as file:
+        file.write("looked\\n")
+    return "seen"
+
+clerk = Agent(name="Clerk", model=ScriptedModel([tool_call("look", {}), "done"]), tools=[look])
+'''
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("local", [False, True])
+async def test_a_worker_whose_tool_is_another_leaves_calls_to_one_that_has_it(tmp_path: Path, *, local: bool) -> None:
+    queue, agents = f"test-{uuid.uuid4().hex[:8]}", LOOKING_AGENTS.replace("LOCAL", str(local))
+    silent = agents.replace("model=ScriptedModel", "model=Silent")
+    another = agents.replace("def look() -> str", "def look(where: str = 'here') -> str")
+    async with worker(tmp_path, "first", silent, queue) as first:
+        run = await Runner.start("Clerk", "go", task_queue=queue)
+        while not (tmp_path / "asked").exists():  # noqa: ASYNC110  another process touches it
+            await asyncio.sleep(0.05)
+        async with worker(tmp_path, "second", another, queue):
+            first.kill()
+            while (await run.why()).waits_for != "other worker":  # noqa: ASYNC110  the run is elsewhere
+                await asyncio.sleep(0.05)
+            async with worker(tmp_path, "third", agents, queue):
+                assert (await run.result()).final_output == "done"
+    assert (tmp_path / "looked").read_text().split() == ["looked"]

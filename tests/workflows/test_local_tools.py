@@ -210,41 +210,6 @@ async def test_a_local_call_whose_worker_dies_is_made_again_by_another(tmp_path:
     assert (tmp_path / "called").read_text().split() == ["looked"] * 2
 
 
-OTHER = AGENTS.replace("def look() -> str", "def look(where: str = 'here') -> str")
-
-
-NEVER_ANSWERING = AGENTS.replace("ScriptedModel([", "Slow([").replace(
-    "\n\n@function_tool",
-    """
-import asyncio
-
-
-class Slow(ScriptedModel):
-    async def get_response(self, *args, **options):
-        CALLED.with_name("asked").touch()
-        await asyncio.sleep(600)
-
-
-@function_tool""",
-)
-
-
-async def test_a_worker_whose_local_tool_is_another_leaves_the_call_to_one_that_has_it(tmp_path: Path) -> None:
-    queue = f"test-{uuid.uuid4().hex[:8]}"
-    async with worker(tmp_path, "first", NEVER_ANSWERING, queue) as first:
-        run = await Runner.start("Clerk", "go", task_queue=queue)
-        while not (tmp_path / "asked").exists():  # noqa: ASYNC110  another process touches it
-            await asyncio.sleep(0.05)
-        (tmp_path / "called").touch()
-        async with worker(tmp_path, "second", OTHER, queue):
-            first.kill()
-            while (await run.why()).waits_for != "other worker":  # noqa: ASYNC110  the run is elsewhere
-                await asyncio.sleep(0.05)
-            async with worker(tmp_path, "third", AGENTS, queue):
-                assert (await run.result()).final_output == "done"
-    assert (tmp_path / "called").read_text().split() == ["looked"]
-
-
 def test_a_script_s_local_call_waits_while_no_loop_of_its_own_runs() -> None:
     """The process answers for its runs between two of its loops, and takes no steps."""
     begun = threading.Event()
