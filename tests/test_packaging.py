@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.thorough
-
 ROOT = Path(__file__).resolve().parents[1]
 LLAMA_INDEX_WORKFLOWS = "llama-index-workflows"  # owns the top-level name `workflows`
 

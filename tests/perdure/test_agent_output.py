@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -192,7 +193,12 @@ def test_a_type_that_cannot_be_strict_is_refused_with_the_way_out() -> None:
         output_schema_of(dict[str, int])
 
 
-@pytest.mark.parametrize("output_type", [NotForPydantic, object(), "Nowhere"])
+REFUSED = [object(), "Nowhere"]
+if sys.version_info < (3, 12):  # later ones tell pydantic enough
+    REFUSED.append(NotForPydantic)
+
+
+@pytest.mark.parametrize("output_type", REFUSED)
 def test_what_has_no_schema_is_refused(output_type: Any) -> None:
     with pytest.raises(UserError, match="has no JSON schema"):
         AgentOutputSchema(output_type)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import Any
 
-from perdure import RunCancelled, RunConfig, Runner, function_tool
+from perdure import RunCancelled, RunConfig, RunContextWrapper, Runner, function_tool
 from perdure.client.host import Host
 from perdure.contracts.effects import EffectOutcome
 from perdure.testing import tool_call
@@ -36,6 +36,7 @@ async def run_each(server: ModelServer) -> dict[str, str]:
     """
     found = await asyncio.gather(
         _too_late(), _signals(), _cancelled_while_waiting(), _cancelled_in_a_tool(), _long(), _long_without_a_pause(),
+        _local_calls(),
         *(_unknown(outcome) for outcome in ("happened", "not_happened", "retry")),
     )  # fmt: skip
     found += [await steered(), await thread_of_each_kind()]
@@ -104,6 +105,25 @@ async def _long() -> list[str]:
 async def _long_without_a_pause() -> list[str]:
     agent = scripted(*_additions(0, 40), "done")
     run = await Runner.start(agent, "go", run_id="long", max_turns=99, run_config=_short_histories())
+    await run.result()
+    return [run.id]
+
+
+async def _local_calls() -> list[str]:
+    """More of them than one workflow task takes, one that says too much for it, one that fails, and an approval after."""
+
+    @function_tool(local=True)
+    def look(ctx: RunContextWrapper[dict[str, str]], size: int) -> str:
+        """Look."""
+        ctx.context["seen"] = "x" * (150_000 // size)
+        return f"seen {size}"
+
+    several = [tool_call("look", {"size": size}) for size in range(1000, 1012)]
+    agent = scripted(several, tool_call("look", {"size": 1}), tool_call("look", {"size": 0}), refund_call(), "done")
+    agent.tools = [look, *agent.tools]
+    run = await Runner.start(agent, "please", run_id="local-calls", context={"seen": ""})
+    await run.result_or_interruptions()
+    await run.approve("4.0", by="ana")
     await run.result()
     return [run.id]
 
