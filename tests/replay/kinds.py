@@ -110,7 +110,7 @@ async def _long_without_a_pause() -> list[str]:
 
 
 async def _local_calls() -> list[str]:
-    """More of them than one workflow task takes, one that says too much for it, one that fails, and an approval after."""
+    """More than one workflow task takes, one that says too much for it, one that fails, and an approval."""
 
     @function_tool(local=True)
     def look(ctx: RunContextWrapper[dict[str, str]], size: int) -> str:
