@@ -49,7 +49,7 @@ _HEARD_OUT = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
 _NOT_WAITED_FOR = workflow.ActivityCancellationType.TRY_CANCEL
 
 # A lost attempt (its worker died) is repeated at once; one that fails says how long the next one waits (`Patience`).
-_PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=1.0, maximum_attempts=10)
+_PATIENT = RetryPolicy(initial_interval=timedelta(seconds=0.2), backoff_coefficient=1.0, maximum_attempts=10)
 _ONCE = RetryPolicy(maximum_attempts=1)
 _LONGEST_PAUSE = timedelta(seconds=60)
 # A run waits for its session's store as for a person.

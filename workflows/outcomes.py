@@ -35,6 +35,10 @@ from perdure.loop.steps import (
 
 from .unopened import unopened_input, unopened_result
 
+_UNKNOWN_ACTIVITY = (
+    "NotFoundError"  # what Temporal says for a worker that has no such activity, as one of an older version
+)
+
 
 def success(step: Step, result: Any, agent: str, tool: str) -> Outcome:
     """The outcome of an activity that returned.
@@ -161,7 +165,7 @@ def failure(step: Step, error: FailureError) -> Outcome:
     if unopened := unopened_input(error):
         return StepDeclined(unopened)
     if isinstance(cause, ApplicationError):
-        if cause.type == contracts.STEP_DECLINED:
+        if cause.type == contracts.STEP_DECLINED or (cause.type == _UNKNOWN_ACTIVITY and not cause.non_retryable):
             return StepDeclined(cause.message)
         if cause.type in (contracts.ATTEMPT_LOST, OUTCOME_UNKNOWN) and isinstance(step, CallTool):
             return OutcomeUnknown(cause.message if cause.type == OUTCOME_UNKNOWN else "")

@@ -48,6 +48,14 @@ def test_an_input_that_a_worker_cannot_open_is_no_failure(step: CallModel | Call
     )
 
 
+def test_an_activity_that_a_worker_does_not_know_is_left_to_one_that_does() -> None:
+    """A worker of an older version, in the middle of a deployment."""
+    unknown = ApplicationError("Activity function call_model is not registered", type="NotFoundError")
+    assert failure(MODEL, failed(unknown)) == StepDeclined("Activity function call_model is not registered")
+    of_the_user = ApplicationError("no such order", type="NotFoundError", non_retryable=True)
+    assert isinstance(failure(MODEL, failed(of_the_user)), StepFailed)
+
+
 def test_any_other_input_that_cannot_be_decoded_is_one() -> None:
     error = failed(ApplicationError("Failed decoding arguments"), ApplicationError("no JSON", type="ValueError"))
     assert isinstance(failure(MODEL, error), StepFailed)
