@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from benchmarks import linear, long, replay, sessions, streaming, waiting
+from benchmarks import imports, linear, long, replay, sessions, streaming, waiting
 from benchmarks.peers import comparing
 from benchmarks.stage import Stage, open_stage
 from benchmarks.tables import growth_table, loop_table, turns_table
@@ -48,6 +48,7 @@ MEASURES: Mapping[str, Measure] = {
     "long": Measure(_as_it_is(long.measure), long.long_table),
     "streaming": Measure(_as_it_is(streaming.measure), streaming.streaming_table),
     "sessions": Measure(_as_it_is(sessions.measure), sessions.sessions_table),
+    "imports": Measure(_as_it_is(imports.measure), imports.imports_table),
     "peers": Measure(_as_it_is(comparing.measure), comparing.peers_table),
 }
 

@@ -1,10 +1,10 @@
 """Perdure: AI agents that survive anything, written with the vocabulary of the OpenAI Agents SDK."""
 
+from typing import TYPE_CHECKING
+
 from perdure.agent import Agent
 from perdure.agent_output import AgentOutputSchema, AgentOutputSchemaBase
 from perdure.agent_tool import AgentToolStreamEvent
-from perdure.client.deleting import DeletedRun
-from perdure.client.listing import RunSummary
 from perdure.context import AgentHookContext, RunContextWrapper, TContext, ToolContext
 from perdure.effects import DidNotHappen, Happened
 from perdure.error_handlers import (
@@ -105,13 +105,13 @@ from perdure.retry import (
     RetryPolicyContext,
 )
 from perdure.retry_policies import retry_policies
-from perdure.run import Run
 from perdure.run_config import (
     ReasoningItemIdPolicy,
     ToolExecutionConfig,
     ToolNameCollisionPolicy,
     ToolNotFoundBehavior,
 )
+from perdure.run_summary import DeletedRun, RunSummary
 from perdure.runner import Runner, RunOptions
 from perdure.session import Session, SessionABC, SessionSettings
 from perdure.settings import DEFAULT_MAX_TURNS, MCPToolChoice, ModelSettings, RunConfig
@@ -124,7 +124,6 @@ from perdure.stream_events import (
     RunItemStreamEvent,
     StreamEvent,
 )
-from perdure.thread import Thread
 from perdure.tool import FunctionTool, Tool, default_tool_error_function, function_tool
 from perdure.tool_errors import ToolErrorFormatter, ToolErrorFormatterArgs
 from perdure.tool_guardrails import (
@@ -148,6 +147,20 @@ from perdure.tool_output import (
 )
 from perdure.tool_use import FunctionToolResult, StopAtTools, ToolsToFinalOutputFunction, ToolsToFinalOutputResult
 from perdure.usage import RequestUsage, Usage
+
+if TYPE_CHECKING:
+    from perdure.run import Run
+    from perdure.thread import Thread
+else:  # kept from type checkers, which would take any name for one of ours
+
+    def __getattr__(name: str) -> object:
+        """`Run` and `Thread`, which bring Temporal's client: a program that only defines agents does without."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from perdure import running
+
+        return getattr(running, name)
+
 
 __all__ = [
     "DEFAULT_MAX_TURNS",
@@ -314,3 +327,7 @@ __all__ = [
     "tool_input_guardrail",
     "tool_output_guardrail",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

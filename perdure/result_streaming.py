@@ -8,8 +8,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
-from temporalio.service import RPCError
-
 from perdure.agent import Agent
 from perdure.context import RunContextWrapper
 from perdure.errors import MaxTurnsExceeded, PerdureError, UserError
@@ -135,6 +133,8 @@ class RunResultStreaming(RunResult):
                 self.run_loop_task.cancel()
 
     async def _stop(self, run: Streamed, mode: CancelMode) -> None:
+        from temporalio.service import RPCError
+
         with contextlib.suppress(PerdureError, UserError, RPCError):  # it has ended by itself
             await (run.cancel() if mode == "immediate" else run.stop())
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from perdure.agent import Agent
 from perdure.client.conversing import MessageTelling
-from perdure.client.deleting import DeletedRun, delete_run
+from perdure.client.deleting import delete_run
 from perdure.client.deltas import Deltas
 from perdure.client.diagnosis import Diagnosis
 from perdure.client.ending import result, result_or_pause
@@ -27,6 +27,7 @@ from perdure.contracts.run import PageEntry
 from perdure.items import ToolApprovalItem
 from perdure.result import RunResult
 from perdure.result_streaming import Notice
+from perdure.run_summary import DeletedRun
 from perdure.state import RunState
 from perdure.steered_run import SteeredRun
 from perdure.stream_events import RunEvent

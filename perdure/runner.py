@@ -4,32 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypedDict, Unpack
 
 from perdure.agent import Agent
-from perdure.client.host import Host
-from perdure.client.launching import find_run, launch
-from perdure.client.listing import RunSummary, list_runs
-from perdure.client.messaging import send_message
 from perdure.client.queues import NAMED_QUEUE
-from perdure.client.resuming import find_or_go_on
 from perdure.client.thread_loop import run_in_thread_loop
-from perdure.client.wanted import Wanted, unwrapped, wrapper_of
-from perdure.contracts.threads import THREAD_PREFIX
 from perdure.error_handlers import RunErrorHandlers
-from perdure.errors import DecisionConflictError
 from perdure.hooks import RunHooks
 from perdure.items import TResponseInputItem
 from perdure.result import RunResult
 from perdure.result_streaming import RunResultStreaming
-from perdure.run import Run
+from perdure.run_summary import RunSummary
 from perdure.session import Session
 from perdure.settings import DEFAULT_MAX_TURNS, RunConfig
 from perdure.state import RunState
-from perdure.streamed import run_streamed
-from perdure.thread import Thread
+
+if TYPE_CHECKING:
+    from perdure.run import Run
+    from perdure.thread import Thread
 
 
 class RunOptions(TypedDict, total=False):
@@ -105,15 +99,13 @@ class Runner:
             RunConflictError: The id belongs to a run of another agent or with another input.
             DecisionConflictError: A call of the state was decided otherwise meanwhile.
         """
-        wanted = Wanted(
-            agent=starting_agent,
-            given=[] if isinstance(input, RunState) else input,
-            task_queue=NAMED_QUEUE,
-            config=RunConfig.of(run_config),
-            context=unwrapped(context),
-            wrapper=wrapper_of(context),
+        from perdure.running import begin, go_on, want
+
+        options = RunOptions(
+            context=context,
             max_turns=max_turns,
             hooks=hooks,
+            run_config=run_config,
             error_handlers=error_handlers,
             previous_response_id=previous_response_id,
             auto_previous_response_id=auto_previous_response_id,
@@ -123,7 +115,8 @@ class Runner:
             rerun=rerun,
             take_over=take_over,
         )  # fmt: skip
-        run = await _resume(wanted, input) if isinstance(input, RunState) else await _start(wanted)
+        wanted = want(starting_agent, [] if isinstance(input, RunState) else input, NAMED_QUEUE, options)
+        run = await (go_on(wanted, input) if isinstance(input, RunState) else begin(wanted))
         return await run.result_or_interruptions()
 
     @staticmethod
@@ -153,14 +146,12 @@ class Runner:
         Raises:
             RuntimeError: No loop runs in this thread.
         """
-        given: dict[str, Any] = {"max_turns": DEFAULT_MAX_TURNS, **options}
-        config, context = RunConfig.of(given.pop("run_config", None)), given.pop("context", None)
-        state = input if isinstance(input, RunState) else None
-        wanted = Wanted(
-            starting_agent, [] if isinstance(input, RunState) else input, NAMED_QUEUE, config, unwrapped(context),
-            wrapper_of(context), **given,
-        )  # fmt: skip
-        return run_streamed(wanted, state, _start if state is None else partial(_resume, state=state))
+        from perdure.running import begin, go_on, want
+        from perdure.streamed import run_streamed
+
+        if isinstance(input, RunState):
+            return run_streamed(want(starting_agent, [], NAMED_QUEUE, options), input, partial(go_on, state=input))
+        return run_streamed(want(starting_agent, input, NAMED_QUEUE, options), None, begin)
 
     @staticmethod
     async def start(
@@ -181,10 +172,9 @@ class Runner:
             task_queue: Where workers serve the agent by name.
             options: See `run`.
         """
-        given: dict[str, Any] = {"max_turns": DEFAULT_MAX_TURNS, **options}
-        config, context = RunConfig.of(given.pop("run_config", None)), given.pop("context", None)
-        wanted = Wanted(starting_agent, input, task_queue, config, unwrapped(context), wrapper_of(context), **given)
-        return await _start(wanted)
+        from perdure.running import begin, want
+
+        return await begin(want(starting_agent, input, task_queue, options))
 
     @staticmethod
     async def get(run_id: str) -> Run:
@@ -193,10 +183,9 @@ class Runner:
         Raises:
             RunNotFound: No run of this namespace has it.
         """
-        if run_id.startswith(THREAD_PREFIX):
-            return await Thread.find(run_id.removeprefix(THREAD_PREFIX))
-        host = Host.current()
-        return await Run.known(host, *await host.call(find_run(host, run_id)))
+        from perdure.running import find
+
+        return await find(run_id)
 
     @staticmethod
     async def thread(name: str) -> Thread:
@@ -205,6 +194,8 @@ class Runner:
         Raises:
             RunNotFound: No thread of this namespace has it.
         """
+        from perdure.thread import Thread
+
         return await Thread.find(name)
 
     @staticmethod
@@ -215,42 +206,6 @@ class Runner:
             query: A further condition in Temporal's list filter language, such as `ExecutionStatus = "Running"`.
             limit: How many at most.
         """
-        host = Host.current()
-        connection = await host.call(host.connection())
-        return await host.call(list_runs(connection, query, limit))
+        from perdure.running import latest
 
-
-async def _start(wanted: Wanted) -> Run:
-    host = Host.current()
-    if wanted.thread is not None or wanted.message_id is not None:
-        caller, found, receipt = await send_message(host, wanted)
-        return await Run.known(host, caller, found, receipt.sequence)
-    return await Run.known(host, *await launch(host, wanted))
-
-
-async def _resume(wanted: Wanted, state: RunState[Any]) -> Run:
-    """The run that the state goes on in, told what was added to the state and what its draft decides."""
-    host = Host.current()
-    caller, found = await find_or_go_on(host, wanted, state)
-    run = await Run.known(host, caller, found, state.sequence if caller.run_id == state.run_id else 0)
-    if run.id == state.run_id and not run.was_closed:
-        await _commit(run, state)
-    return run
-
-
-async def _commit(run: Run, state: RunState[Any]) -> None:
-    for added in state.inputs:  # before the decisions, after which the model may be asked at any time
-        await run.send_draft(added)
-    conflicts: list[str] = []
-    drafted = [(item, draft) for item in state.get_interruptions() if (draft := state.drafts.get(item.id)) is not None]
-    # A decision that is to stand covers what waits: the ones about single calls come before it.
-    for item, draft in sorted(drafted, key=lambda each: each[1].always):
-        try:
-            if draft.approve:
-                await run.approve(item, always=draft.always)
-            else:
-                await run.reject(item, reason=draft.reason, always=draft.always)
-        except DecisionConflictError as error:
-            conflicts.append(error.message)
-    if conflicts:
-        raise DecisionConflictError(" ".join(conflicts))
+        return await latest(query, limit)

@@ -17,12 +17,12 @@ from perdure.cli.standing import agents_text, began_text, standing_text, turns_t
 from perdure.client.account import Account, account_of, call_ids
 from perdure.client.attendance import make_sure_it_answers, workers_of
 from perdure.client.host import Host
-from perdure.client.listing import RunSummary
 from perdure.client.queues import is_process_queue
 from perdure.client.starting import find
 from perdure.contracts.messages import ApprovalView, StatusView
 from perdure.contracts.told import GuardrailView, InputView
 from perdure.errors import PerdureError
+from perdure.run_summary import RunSummary
 from perdure.runner import Runner
 from perdure.usage import cost_in_words, dollars
 from perdure.visible import in_line, plain

@@ -7,7 +7,6 @@ import contextlib
 import json
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
 
 from temporalio.api.common.v1 import WorkflowExecution as ExecutionName
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
@@ -21,27 +20,12 @@ from perdure.client.pruning import Removed, refuse_shared, remove
 from perdure.client.starting import find
 from perdure.connection import Connection
 from perdure.errors import UserError
+from perdure.run_summary import DeletedRun
 
 # A worker that wrote a blob names it to its run within the heartbeat timeout of 4 s, or its attempt does not count.
 _GRACE_SECONDS = 10.0
 _GONE_SECONDS = 120.0  # the server deletes in the background
 _LOOK_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class DeletedRun:
-    """What was deleted with a run.
-
-    Attributes:
-        histories: How many; a long run has several, and each of its effects has one.
-        blobs: How many blobs, `bytes` on the disk.
-        kept: Why its blobs stay, if they do; `perdure blobs prune` removes them when that has passed.
-    """
-
-    histories: int
-    blobs: int = 0
-    bytes: int = 0
-    kept: str = ""
 
 
 async def delete_run(connection: Connection, blobs: DirectoryBlobStore | None, run_id: str, tell: Tell) -> DeletedRun:

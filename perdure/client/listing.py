@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from perdure.client.starting import noted_of
 from perdure.connection import Connection, run_url
 from perdure.errors import PayloadUnreadable
+from perdure.run_summary import RunSummary
 from perdure.search_attributes import COST, STATUS
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """A run in a list.
-
-    Attributes:
-        listed: Whether it waits for a person, and for what, as `PerdureStatus` in the Temporal UI; empty where the
-            namespace has no such search attribute.
-        cost_usd: What it had cost when that changed last, as far as it is known; `None` likewise.
-    """
-
-    id: str
-    agent: str
-    status: str
-    started: datetime
-    closed: datetime | None
-    queue: str
-    url: str | None
-    listed: str = ""
-    cost_usd: float | None = None
 
 
 async def list_runs(connection: Connection, query: str | None, limit: int) -> list[RunSummary]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from temporalio.worker import Worker
+if TYPE_CHECKING:
+    from temporalio.worker import Worker
 
 _log = logging.getLogger("perdure")
 

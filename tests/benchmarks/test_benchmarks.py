@@ -9,7 +9,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-from benchmarks import linear, long, replay, sessions, streaming, waiting
+from benchmarks import imports, linear, long, replay, sessions, streaming, waiting
 from benchmarks.__main__ import MEASURES, main, options
 from benchmarks.figures import figures, percentile_95, ratios
 from benchmarks.job import Job, take_sample
@@ -158,6 +158,15 @@ async def test_both_sides_histories_are_replayed() -> None:
         found = await replay.measure(stage, turns=3, runs=1)
     assert [took["cpu_ms"] > 0 for took in found["sides"].values()] == [True, True]
     assert "CPU by name / floor" in MEASURES["replay"].table(found)
+
+
+async def test_an_import_is_measured_beside_temporal_s_client() -> None:
+    async with open_stage() as stage:
+        found = await imports.measure(stage, rounds=1)
+    took = found["imports"]
+    assert took["import temporalio.client"]["ratio"] == 1
+    assert took["import perdure"]["cpu_ms"] > 0
+    assert "from perdure import Agent, Runner, function_tool" in MEASURES["imports"].table(found)
 
 
 def test_what_a_turn_took_lies_between_two_marks() -> None:

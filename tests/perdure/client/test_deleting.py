@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from perdure import Agent, RunNotFound, UserError, function_tool
-from perdure.client.deleting import DeletedRun, delete_run
+from perdure import Agent, DeletedRun, RunNotFound, UserError, function_tool
+from perdure.client.deleting import delete_run
 from perdure.testing import tool_call
 from tests.agents import scripted
 from tests.namespaces import Place, new_place
