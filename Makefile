@@ -83,7 +83,7 @@ pins: $(READY) ## Pin the newest versions that pyproject.toml allows, with their
 	$(COMPILE) --upgrade --output-file requirements/run.txt pyproject.toml
 	$(COMPILE) --upgrade --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml
 	$(COMPILE) --upgrade --output-file requirements/screenshots.txt requirements/screenshots.in
-	for peer in openai_agents_plugin pydantic_ai_temporal; do \
+	for peer in openai_agents_plugin pydantic_ai_temporal dbos_agents; do \
 		$(COMPILE) --upgrade --output-file benchmarks/peers/$$peer.txt benchmarks/peers/$$peer.in || exit 1; done
 
 clean: ## Remove what these targets made, .venv included

@@ -7,12 +7,14 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import imports, linear, long, replay, sessions, streaming, waiting
+from benchmarks import imports, linear, long, replay, sessions, speed, streaming, waiting
 from benchmarks.peers import comparing
+from benchmarks.speed_table import speed_table
 from benchmarks.stage import Stage, open_stage
-from benchmarks.tables import growth_table, loop_table, turns_table
+from benchmarks.tables import growth_table, loop_table, put_into, turns_table
 from benchmarks.turns import measure_growth, measure_loop, measure_turns
 
 
@@ -39,6 +41,7 @@ def _as_it_is(measure: Callable[[Stage], Awaitable[Any]]) -> Callable[[Stage, in
 
 
 MEASURES: Mapping[str, Measure] = {
+    "speed": Measure(_as_it_is(speed.measure), speed_table),
     "turns": Measure(measure_turns, turns_table),
     "growth": Measure(_growth, growth_table),
     "loop": Measure(_loop, loop_table),
@@ -67,6 +70,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--turns", type=int, default=30, help="turns of a run of `turns` (default 30)")
     parser.add_argument("--runs", type=int, default=8, help="runs of each side (default 8; `growth` makes a third)")
     parser.add_argument("--json", action="store_true", help="print figures as JSON instead of tables")
+    parser.add_argument("--into", type=Path, help="put the tables into this page, between `<!-- NAME -->` and its end")
     chosen = parser.parse_args(arguments)
     unknown = [name for name in chosen.measures if name not in MEASURES]
     if unknown:
@@ -86,6 +90,8 @@ def main(arguments: Sequence[str]) -> int:
         found[name] = figures
         if not chosen.json:
             print(MEASURES[name].table(figures), flush=True)
+        if chosen.into:
+            put_into(chosen.into, name, MEASURES[name].table(figures))
 
     asyncio.run(measure_all(chosen.measures, chosen.turns, chosen.runs, told))
     if chosen.json:

@@ -9,10 +9,17 @@ from perdure import Agent, RunConfig, function_tool
 
 NAME = "Bench"
 APPROVING = "Approving bench"
+LOCAL = "Local bench"
 
 
 @function_tool
 async def sample(number: int, size: int) -> str:
+    """Take one sample."""
+    return take_sample(number, size)
+
+
+@function_tool(name_override="sample", local=True)
+async def local_sample(number: int, size: int) -> str:
     """Take one sample."""
     return take_sample(number, size)
 
@@ -26,6 +33,11 @@ async def approved_sample(number: int, size: int) -> str:
 def bench_agent() -> Agent[Any]:
     """The agent."""
     return Agent(name=NAME, instructions=INSTRUCTIONS, tools=[sample])
+
+
+def local_agent() -> Agent[Any]:
+    """The agent whose samples are taken in their run's workflow task."""
+    return Agent(name=LOCAL, instructions=INSTRUCTIONS, tools=[local_sample])
 
 
 def approving_agent() -> Agent[Any]:

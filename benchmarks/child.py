@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _MAX_LINE_BYTES = 1024 * 1024
 _MARK = "= "  # before what is ours: Temporal's core logs to standard output, too
+
+COLLECT = {"collect": True}  # a command to every process: to leave nothing for the garbage collector
 
 Command = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -28,8 +32,31 @@ async def serve_commands(hello: dict[str, Any] | None = None, run: Command | Non
     """
     _say(hello or {})
     while line := await asyncio.to_thread(sys.stdin.readline):
-        result = await run(json.loads(line)) if run is not None else {}
+        command = json.loads(line)
+        if command == COLLECT:
+            gc.collect()
+            result: dict[str, Any] = {}
+        else:
+            result = await run(command) if run is not None else {}
         _say({**result, "cpu_seconds": time.process_time()})
+
+
+def queue(own: str) -> str:
+    """Inside the process: the queue that it was told to serve, or the one of its own."""
+    return os.environ.get("BENCH_QUEUE", own)
+
+
+async def burst(run: Callable[[str], Awaitable[object]], ids: Sequence[str], at_once: int) -> float:
+    """Makes a run for each id, so many at once; the seconds that all took."""
+    turnstile = asyncio.Semaphore(at_once)
+
+    async def one(run_id: str) -> None:
+        async with turnstile:
+            await run(run_id)
+
+    began = time.perf_counter()
+    await asyncio.gather(*map(one, ids))
+    return time.perf_counter() - began
 
 
 def _say(value: dict[str, Any]) -> None:

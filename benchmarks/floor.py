@@ -22,7 +22,7 @@ from temporalio.common import RetryPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
-from benchmarks.child import serve_commands
+from benchmarks.child import queue, serve_commands
 from benchmarks.job import INSTRUCTIONS, MODEL_STEP, QUESTION, TOOL_DESCRIPTION, TOOL_SCHEMA, take_sample
 
 QUEUE = "floor"
@@ -108,10 +108,41 @@ class Floor:
         )
 
 
+@workflow.defn(name="FloorWaiting", sandboxed=False)
+class FloorWaiting:
+    """A run whose first tool call waits for a word from outside."""
+
+    def __init__(self) -> None:
+        self._waits = False
+        self._approved = False
+
+    @workflow.run
+    async def run(self, model: str) -> str:
+        """Asks the model once, and waits."""
+        call = ModelCall(model=model, items=[{"role": "user", "content": QUESTION}])
+        answer = await workflow.execute_activity(
+            MODEL_STEP, call, result_type=ModelAnswer, start_to_close_timeout=_TIMEOUT, retry_policy=_RETRY
+        )
+        self._waits = True
+        await workflow.wait_condition(lambda: self._approved)
+        return answer.response_id
+
+    @workflow.signal
+    async def approve(self) -> None:
+        """The word."""
+        self._approved = True
+
+    @workflow.update
+    async def until_it_waits(self) -> None:
+        """Returns once the run waits."""
+        await workflow.wait_condition(lambda: self._waits)
+
+
 async def _main() -> None:
     client = await Client.connect(os.environ["BENCH_TEMPORAL"], data_converter=pydantic_data_converter)
     models = Models(AsyncOpenAI(max_retries=0))
-    async with Worker(client, task_queue=QUEUE, workflows=[Floor], activities=[models.call_model, sample]):
+    flows = [Floor, FloorWaiting]
+    async with Worker(client, task_queue=queue(QUEUE), workflows=flows, activities=[models.call_model, sample]):
         await serve_commands()
 
 

@@ -6,17 +6,31 @@ import asyncio
 import time
 from typing import Any
 
-from benchmarks.agent import bench_agent, config_of
-from benchmarks.child import serve_commands
+from benchmarks.agent import APPROVING, LOCAL, NAME, approving_agent, bench_agent, config_of, local_agent
+from benchmarks.child import burst, serve_commands
 from benchmarks.job import QUESTION, Job
 from perdure import Runner
 
+_AGENTS = {NAME: bench_agent, LOCAL: local_agent, APPROVING: approving_agent}
+
 
 async def _run(command: dict[str, Any]) -> dict[str, Any]:
-    job = Job.of(command["model"])
-    before, began = time.process_time(), time.perf_counter()
-    await Runner.run(bench_agent(), QUESTION, run_id=command["id"], run_config=config_of(job), max_turns=None)
-    return {"seconds": time.perf_counter() - began, "run_cpu_seconds": time.process_time() - before}
+    """Makes the runs whose ids it is given, to their end; those of the approving agent until they wait."""
+    name, config = command["agent"], config_of(Job.of(command["model"]))
+    agent = _AGENTS[name]()
+
+    async def to_the_end(run_id: str) -> None:
+        await Runner.run(agent, QUESTION, run_id=run_id, run_config=config, max_turns=None)
+
+    async def until_it_waits(run_id: str) -> None:
+        run = await Runner.start(agent, QUESTION, run_id=run_id, run_config=config)
+        async for _ in run.watch_approvals():
+            return
+
+    before = time.process_time()
+    make = until_it_waits if name == APPROVING else to_the_end
+    seconds = await burst(make, command["ids"], command["at_once"])
+    return {"seconds": seconds, "run_cpu_seconds": time.process_time() - before}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """A model on loopback that answers at once, in a process of its own so that its time is nobody's.
 
-It speaks the OpenAI Responses API and keeps no state: how far a conversation is, it reads in `previous_response_id`
-(of a client that sends only what is new) or counts in the conversation (of one that sends the whole).
+It speaks the OpenAI Responses API and keeps no conversation: how far one is, it reads in `previous_response_id` (of a
+client that sends only what is new) or counts in the conversation (of one that sends the whole). When it was asked, it
+notes by a clock that all processes of the machine share, and tells whoever asks for that.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from typing import Any
 
 from benchmarks.child import serve_commands
@@ -37,9 +39,13 @@ def answer(body: bytes) -> bytes:
     if model is None:
         raise ValueError(f"The request names no model: {body[:200]!r}")
     job = Job.of(model[1].decode())
+    return json.dumps(_response(job, turn_of(body))).encode()
+
+
+def turn_of(body: bytes) -> int:
+    """Which turn of its run a request is; the first is turn 1."""
     previous = _PREVIOUS.search(body)
-    turn = int(previous[1]) + 1 if previous else len(_OUTPUT.findall(body)) + 1
-    return json.dumps(_response(job, turn)).encode()
+    return int(previous[1]) + 1 if previous else len(_OUTPUT.findall(body)) + 1
 
 
 def _response(job: Job, turn: int) -> dict[str, Any]:
@@ -77,24 +83,39 @@ def _message(turn: int) -> dict[str, Any]:
     return {"type": "message", "id": f"msg_{turn}", "role": "assistant", "status": "completed", "content": [text]}
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = _LENGTH.search(head)
-            content = answer(await reader.readexactly(int(length[1]) if length else 0))
-            headers = f"content-type: application/json\r\nx-request-id: req_1\r\ncontent-length: {len(content)}"
-            writer.write(f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode() + content)
-            await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError):
-        writer.close()  # the client has gone, as it does when its worker ends
+class Model:
+    """The model: when it was asked for which turn, and its answers."""
+
+    def __init__(self) -> None:
+        self._asked: list[tuple[int, float]] = []  # the turn, and the seconds of `time.monotonic()`
+
+    async def tell(self, _command: dict[str, Any]) -> dict[str, Any]:
+        """When it was asked since the last time."""
+        asked, self._asked = self._asked, []
+        return {"asked": asked}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers the requests of one connection."""
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = _LENGTH.search(head)
+                body = await reader.readexactly(int(length[1]) if length else 0)
+                self._asked.append((turn_of(body), time.monotonic()))
+                content = answer(body)
+                headers = f"content-type: application/json\r\nx-request-id: req_1\r\ncontent-length: {len(content)}"
+                writer.write(f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode() + content)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()  # the client has gone, as it does when its worker ends
 
 
 async def _main() -> None:
     # Longer requests than the stream's limit of 64 KiB are read by `readexactly`, which has none.
-    server = await asyncio.start_server(_serve, "127.0.0.1", 0)
+    model = Model()
+    server = await asyncio.start_server(model.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    await serve_commands({"url": f"http://127.0.0.1:{port}/v1"})
+    await serve_commands({"url": f"http://127.0.0.1:{port}/v1"}, model.tell)
     server.close()
 
 

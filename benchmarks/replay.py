@@ -6,6 +6,7 @@ A replay is the same work each time, so the least time that it took is told: wha
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from temporalio.client import WorkflowHistory
@@ -27,22 +28,25 @@ _RUNS = 15
 async def measure(stage: Stage, turns: int = _TURNS, runs: int = _RUNS) -> dict[str, Any]:
     """The replays of one history of each side, in turn; the first of each warms up."""
     job = Job(turns, LARGE_BYTES)
-    replayers = {
-        "floor": Replayer(workflows=[Floor], data_converter=pydantic_data_converter),
-        "by name": Replayer(workflows=[load_room("workflows.agent_run").AgentRun], data_converter=data_converter),
-    }
     sides: dict[str, Side] = {"floor": await floor_side(stage), "by name": await by_name_side(stage)}
-    histories = {name: await _history(stage, side, job) for name, side in sides.items()}
-    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
-    for _ in range(runs + 1):
-        for name, replayer in replayers.items():
-            spent[name].append(await _replay(replayer, histories[name]))
-    times = {name: {"ms": _least(each, 0), "cpu_ms": _least(each, 1)} for name, each in spent.items()}
+    times = await replayed({name: await history(stage, side, job) for name, side in sides.items()}, runs)
     ratio = times["by name"]["cpu_ms"] / times["floor"]["cpu_ms"]
     return {"turns": turns, "size": LARGE_BYTES, "runs": runs, "sides": times, "ratio": ratio}
 
 
-async def _history(stage: Stage, side: Side, job: Job) -> WorkflowHistory:
+async def replayed(histories: Mapping[str, WorkflowHistory], runs: int) -> dict[str, dict[str, float]]:
+    """What the replays of the floor's and of Perdure's histories took, in turn; the first of each warms up."""
+    perdure = Replayer(workflows=[load_room("workflows.agent_run").AgentRun], data_converter=data_converter)
+    floor = Replayer(workflows=[Floor], data_converter=pydantic_data_converter)
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in histories}
+    for _ in range(runs + 1):
+        for name, each in histories.items():
+            spent[name].append(await _replay(floor if name == "floor" else perdure, each))
+    return {name: least(each[1:]) for name, each in spent.items()}
+
+
+async def history(stage: Stage, side: Side, job: Job) -> WorkflowHistory:
+    """The history of a run that does the job."""
     return await stage.client.get_workflow_handle((await side.measure(job)).run_id).fetch_history()
 
 
@@ -52,8 +56,9 @@ async def _replay(replayer: Replayer, history: WorkflowHistory) -> tuple[float, 
     return time.perf_counter() - began, time.process_time() - cpu
 
 
-def _least(spent: list[tuple[float, float]], which: int) -> float:
-    return 1000 * min(each[which] for each in spent[1:])
+def least(spent: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """The least milliseconds and CPU milliseconds."""
+    return {"ms": 1000 * min(each[0] for each in spent), "cpu_ms": 1000 * min(each[1] for each in spent)}
 
 
 def replay_table(found: dict[str, Any]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from benchmarks.agent import approving_agent, bench_agent
-from benchmarks.child import Command, serve_commands
+from benchmarks.agent import approving_agent, bench_agent, local_agent
+from benchmarks.child import Command, queue, serve_commands
 from perdure.client.background import BackgroundLoop
 from perdure.client.host import blob_store
 from perdure.connection import connect
@@ -15,14 +15,14 @@ from perdure.served import ServedAgents
 QUEUE = "served"
 
 
-async def serve(queue: str, run: Command | None = None) -> None:
+async def serve(task_queue: str, run: Command | None = None) -> None:
     """Serves the agents on a queue, and does commands, to the end of the input."""
     background = BackgroundLoop()
     connection = await background.call(connect())
     served = ServedAgents()
-    served.serve([bench_agent(), approving_agent()], asyncio.get_running_loop())
+    served.serve([bench_agent(), local_agent(), approving_agent()], asyncio.get_running_loop())
     room = load_room("worker")
-    settings = room.WorkerSettings(task_queue=queue)
+    settings = room.WorkerSettings(task_queue=task_queue)
     worker = room.build_worker(connection.client, served, blob_store(connection), settings)
     running = background.submit(worker.run())
     await serve_commands(run=run)
@@ -31,4 +31,4 @@ async def serve(queue: str, run: Command | None = None) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(QUEUE))
+    asyncio.run(serve(queue(QUEUE)))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, cast
@@ -16,7 +15,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from benchmarks import floor, served
 from benchmarks.agent import NAME, config_of
-from benchmarks.child import Child
+from benchmarks.child import Child, burst
 from benchmarks.job import MODEL_STEP, QUESTION, Job
 from benchmarks.stage import Stage
 from perdure import Runner
@@ -45,7 +44,9 @@ class Sample:
     run_id: str = ""
 
 
-class _Took(NamedTuple):
+class Took(NamedTuple):
+    """What one run or several took: by the client's clock, and of the worker's process."""
+
     seconds: float
     cpu_seconds: float
 
@@ -71,6 +72,10 @@ class Side(Protocol):
         """Does the job once."""
         ...
 
+    async def burst(self, job: Job, runs: int, at_once: int) -> Took:
+        """Does the job in many runs, so many at once."""
+        ...
+
 
 class Bare:
     """A workflow that takes the model's name: the floor, or the job on another library."""
@@ -88,50 +93,65 @@ class Bare:
         Raises:
             RunDiedError: The run ended without a result, or did not end.
         """
-        run_id, before = _new_id(self._queue), await _cpu_seconds(self._worker)
-        began = time.perf_counter()
+        run_id = new_id(self._queue)
+        took = await _watched(self._worker, lambda run_id: self._run(job, run_id), [run_id])
+        return await _sample(self._client, run_id, job, took, self._model_step)
+
+    async def burst(self, job: Job, runs: int, at_once: int) -> Took:
+        """Does the job in many runs, so many at once."""
+        return await _watched(self._worker, lambda run_id: self._run(job, run_id), new_ids(self._queue, runs), at_once)
+
+    async def _run(self, job: Job, run_id: str) -> None:
         handle = await self._client.start_workflow(self._workflow, job.model, id=run_id, task_queue=self._queue)
         try:
             await asyncio.wait_for(handle.result(), _PATIENCE_SECONDS)
         except (WorkflowFailureError, TimeoutError) as error:
             raise await _died(handle, error, self._model_step) from None
-        seconds = time.perf_counter() - began
-        took = _Took(seconds, await _cpu_seconds(self._worker) - before)
-        return await _sample(self._client, run_id, job, took, self._model_step)
 
 
 class ByName:
     """Perdure with the agent served by a worker elsewhere."""
 
-    def __init__(self, client: Client, worker: Child) -> None:
+    def __init__(self, client: Client, worker: Child, agent: str = NAME) -> None:
         self._client = client
         self._worker = worker
+        self._agent = agent
 
     async def measure(self, job: Job) -> Sample:
         """Does the job once."""
-        run_id, before = _new_id("served"), await _cpu_seconds(self._worker)
-        began = time.perf_counter()
+        run_id = new_id("served")
+        took = await _watched(self._worker, lambda run_id: self._run(job, run_id), [run_id])
+        return await _sample(self._client, run_id, job, took)
+
+    async def burst(self, job: Job, runs: int, at_once: int) -> Took:
+        """Does the job in many runs, so many at once."""
+        return await _watched(self._worker, lambda run_id: self._run(job, run_id), new_ids("served", runs), at_once)
+
+    async def _run(self, job: Job, run_id: str) -> None:
         run = await Runner.start(
-            NAME, QUESTION, run_id=run_id, run_config=config_of(job), max_turns=None, task_queue=served.QUEUE
+            self._agent, QUESTION, run_id=run_id, run_config=config_of(job), max_turns=None, task_queue=served.QUEUE
         )
         await run.result()
-        seconds = time.perf_counter() - began
-        took = _Took(seconds, await _cpu_seconds(self._worker) - before)
-        return await _sample(self._client, run_id, job, took)
 
 
 class InProcess:
     """Perdure with the agent as an object: `Runner.run` in a program."""
 
-    def __init__(self, client: Client, program: Child) -> None:
+    def __init__(self, client: Client, program: Child, agent: str = NAME) -> None:
         self._client = client
         self._program = program
+        self._agent = agent
 
     async def measure(self, job: Job) -> Sample:
         """Does the job once."""
-        run_id = _new_id("object")
-        took = await self._program.do(id=run_id, model=job.model)
-        return await _sample(self._client, run_id, job, _Took(took["seconds"], took["run_cpu_seconds"]))
+        run_id = new_id("object")
+        took = await told(self._program, self._agent, job, [run_id])
+        return await _sample(self._client, run_id, job, Took(took["seconds"], took["run_cpu_seconds"]))
+
+    async def burst(self, job: Job, runs: int, at_once: int) -> Took:
+        """Does the job in many runs, so many at once."""
+        took = await told(self._program, self._agent, job, new_ids("object", runs), at_once)
+        return Took(took["seconds"], took["run_cpu_seconds"])
 
 
 async def floor_side(stage: Stage) -> Bare:
@@ -164,7 +184,7 @@ def _begins_a_turn(event: HistoryEvent, model_step: str) -> bool:
     )
 
 
-async def _sample(client: Client, run_id: str, job: Job, took: _Took, model_step: str = MODEL_STEP) -> Sample:
+async def _sample(client: Client, run_id: str, job: Job, took: Took, model_step: str = MODEL_STEP) -> Sample:
     handle = client.get_workflow_handle(run_id)
     info = cast("Any", (await handle.describe()).raw_info)
     turns = turn_seconds(list((await handle.fetch_history()).events), model_step)
@@ -184,9 +204,24 @@ async def _died(handle: WorkflowHandle[Any, Any], error: Exception, model_step: 
     return RunDiedError(calls, cast("Any", described.raw_info).history_size_bytes, reason)
 
 
-async def _cpu_seconds(worker: Child) -> float:
-    return (await worker.do())["cpu_seconds"]
+async def _watched(
+    worker: Child, run: Callable[[str], Awaitable[object]], ids: Sequence[str], at_once: int = 1
+) -> Took:
+    before = (await worker.do())["cpu_seconds"]
+    seconds = await burst(run, ids, at_once)
+    return Took(seconds, (await worker.do())["cpu_seconds"] - before)
 
 
-def _new_id(side: str) -> str:
+async def told(program: Child, agent: str, job: Job, ids: Sequence[str], at_once: int = 1) -> dict[str, Any]:
+    """Has a program make the runs itself, in its own process."""
+    return await program.do(agent=agent, model=job.model, ids=ids, at_once=at_once)
+
+
+def new_id(side: str) -> str:
+    """An id for a run."""
     return f"{side}-{uuid.uuid4().hex[:12]}"
+
+
+def new_ids(side: str, count: int) -> list[str]:
+    """Ids for so many runs."""
+    return [new_id(side) for _ in range(count)]

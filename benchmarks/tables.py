@@ -1,10 +1,12 @@
-"""The figures as tables."""
+"""The figures as tables, in Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+_NARROWEST = 3  # "---"
 _ROWS = {
     "latency_ms_p50": "latency ms, p50",
     "latency_ms_p95": "latency ms, p95",
@@ -64,10 +66,27 @@ def number(value: float) -> str:
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A title and aligned columns."""
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    return "\n".join([title, "", _line(head, widths), *(_line(row, widths) for row in rows), ""])
+    widths = [max(_NARROWEST, *(len(row[column]) for row in [head, *rows])) for column in range(len(head))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join([title, "", *(_line(row, widths) for row in [head, rule, *rows]), ""])
+
+
+def put_into(page: Path, name: str, text: str) -> None:
+    """Replaces what a page has between `<!-- NAME -->` and `<!-- /NAME -->`.
+
+    Raises:
+        ValueError: It has not both of these lines.
+    """
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
+    before, begun, rest = page.read_text().partition(begin)
+    _, ended, after = rest.partition(end)
+    if not begun or not ended:
+        raise ValueError(
+            f"{page} has no place for {name!r}: write {begin.strip()} and {end.strip()} in lines of their own."
+        )
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def _line(cells: Iterable[str], widths: Sequence[int]) -> str:
     first, *rest = [(cell, width) for cell, width in zip(cells, widths, strict=True)]
-    return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)])
+    return f"| {' | '.join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)])} |"

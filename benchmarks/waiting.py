@@ -2,51 +2,61 @@
 
 from __future__ import annotations
 
-import asyncio
-import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import psutil
 
 from benchmarks.agent import APPROVING, config_of
+from benchmarks.child import COLLECT, Child, burst
 from benchmarks.job import LARGE_BYTES, QUESTION, Job
+from benchmarks.sides import new_ids
 from benchmarks.stage import Stage
 from benchmarks.tables import number, table
-from benchmarks.waiting_worker import QUEUE
 from perdure import Runner
 
+AT_ONCE = 10
+JOB = Job(2, LARGE_BYTES)
 _COUNTS = (50, 150, 250)  # the first have the worker's warm-up in them
-_AT_ONCE = 10
-_JOB = Job(2, LARGE_BYTES)
+_QUEUE = "waiting"
 
 
 async def measure(stage: Stage, counts: Sequence[int] = _COUNTS) -> dict[str, Any]:
     """The worker's memory with so many runs waiting."""
-    worker = await stage.child("waiting_worker")
-    memory = psutil.Process(worker.pid)
-    turnstile = asyncio.Semaphore(_AT_ONCE)
-    found = {0: memory.memory_info().rss / 1e6}
+    worker = await stage.child("served", queue=_QUEUE)
+    return await memory(worker, counts, lambda run_ids: until_they_wait(_QUEUE, run_ids))
+
+
+async def memory(
+    worker: Child, counts: Sequence[int], wait: Callable[[Sequence[str]], Awaitable[object]]
+) -> dict[str, Any]:
+    """A worker's memory with so many runs waiting, without what its garbage collector has yet to find.
+
+    Args:
+        worker: A process of its own, in which nothing ran yet.
+        counts: How many wait in all, one number after the other.
+        wait: Begins the runs of these ids, and returns once they wait.
+    """
+    process = psutil.Process(worker.pid)
+    found = {0: process.memory_info().rss / 1e6}
     for before, count in pairwise((0, *counts)):
-        await asyncio.gather(*(_wait_for_approval(turnstile) for _ in range(count - before)))
-        await worker.do()
-        found[count] = memory.memory_info().rss / 1e6
+        await wait(new_ids("waiting", count - before))
+        await worker.do(**COLLECT)
+        found[count] = process.memory_info().rss / 1e6
     first, last = counts[0], counts[-1]
     return {"mb": found, "mb_per_100": 100 * (found[last] - found[first]) / (last - first), "from": first}
 
 
-async def _wait_for_approval(turnstile: asyncio.Semaphore) -> None:
-    async with turnstile:
-        run = await Runner.start(
-            APPROVING,
-            QUESTION,
-            run_id=f"waiting-{uuid.uuid4().hex[:12]}",
-            run_config=config_of(_JOB),
-            task_queue=QUEUE,
-        )
+async def until_they_wait(queue: str, run_ids: Sequence[str]) -> None:
+    """Begins runs of Perdure on a queue, and returns once all wait."""
+
+    async def until_it_waits(run_id: str) -> None:
+        run = await Runner.start(APPROVING, QUESTION, run_id=run_id, run_config=config_of(JOB), task_queue=queue)
         async for _ in run.watch_approvals():
             return
+
+    await burst(until_it_waits, run_ids, AT_ONCE)
 
 
 def waiting_table(found: dict[str, Any]) -> str:

@@ -18,13 +18,18 @@ class PeerMissingError(Exception):
     """A peer's environment could not be made."""
 
 
+def pins_of(peer: str) -> Path:
+    """The file that pins a peer's packages."""
+    return _PINS / f"{peer}.txt"
+
+
 def python_of(peer: str) -> str:
     """The interpreter in the environment of a peer, which is made if it is not there.
 
     Raises:
         PeerMissingError: It could not be made, for want of a network for instance.
     """
-    pins = _PINS / f"{peer}.txt"
+    pins = pins_of(peer)
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     name = hashlib.sha256(pins.read_bytes() + version.encode()).hexdigest()[:12]
     folder = user_cache_path("perdure") / "benchmarks" / f"{peer}-{name}"

@@ -9,18 +9,21 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-from benchmarks import imports, linear, long, replay, sessions, streaming, waiting
+from benchmarks import imports, linear, long, replay, sessions, speed, streaming, waiting
 from benchmarks.__main__ import MEASURES, main, options
 from benchmarks.figures import figures, percentile_95, ratios
 from benchmarks.job import Job, take_sample
 from benchmarks.loop_cost import loop_cpu_ms_per_turn
-from benchmarks.loopback import answer
-from benchmarks.peers import environments
+from benchmarks.loopback import answer, turn_of
+from benchmarks.peers import dbos_side, environments
 from benchmarks.peers.comparing import PEERS, peers_table
 from benchmarks.peers.environments import PeerMissingError, python_of
 from benchmarks.sides import Sample, turn_seconds
+from benchmarks.speed import Scale, turns_ms
+from benchmarks.speed_sides import BY_NAME, FLOOR, PLUGIN
+from benchmarks.speed_table import AIMS, Aim, meets, ratio, speed_table
 from benchmarks.stage import open_stage
-from benchmarks.tables import growth_table, turns_table
+from benchmarks.tables import growth_table, put_into, turns_table
 from benchmarks.watched import Mark
 from benchmarks.watching import turns_of
 
@@ -62,6 +65,18 @@ def test_the_loopback_model_counts_the_outputs_of_a_whole_conversation() -> None
 def test_the_loopback_model_goes_on_from_the_previous_response() -> None:
     said = asked(model="bench-9-20", input=[], previous_response_id="resp_4")
     assert (said["id"], said["output"][0]["call_id"]) == ("resp_5", "call_5")
+
+
+def test_a_request_is_of_the_turn_after_what_it_has() -> None:
+    outputs = [{"type": "function_call_output", "call_id": f"call_{n}", "output": "x"} for n in (1, 2)]
+    assert turn_of(json.dumps({"input": outputs}).encode()) == 3
+    assert turn_of(json.dumps({"input": [], "previous_response_id": "resp_4"}).encode()) == 5
+
+
+def test_at_the_model_a_turn_lasts_from_one_request_to_the_next() -> None:
+    assert turns_ms([(1, 5.0), (2, 5.5), (3, 5.75)], Job(3, 20)) == [500, 250]
+    with pytest.raises(RuntimeError, match=r"turns \[1, 1\], not 1 to 2"):
+        turns_ms([(1, 5.0), (1, 5.5)], Job(2, 20))
 
 
 def test_a_turn_lasts_from_model_call_to_model_call_and_the_last_to_the_end() -> None:
@@ -174,6 +189,59 @@ def test_what_a_turn_took_lies_between_two_marks() -> None:
     assert [tuple(round(value) for value in turn) for turn in turns] == [(500, 250, 100, 25)]
 
 
+def test_an_aim_is_met_below_its_limit_and_that_of_runs_per_second_above() -> None:
+    assert [meets(Aim("cpu_ms", BY_NAME, FLOOR, 1.2), found) for found in (1.1, 1.2, 1.3)] == [True, True, False]
+    many = Aim("runs_per_second_64", BY_NAME, PLUGIN, 1.5)
+    assert [meets(many, found) for found in (1.4, 1.5)] == [False, True]
+
+
+def test_a_speed_ratio_is_that_of_each_round_and_there_is_none_of_what_was_not_measured() -> None:
+    sides = {FLOOR: {"cpu_ms": [1.0, 2.0, 4.0]}, BY_NAME: {"cpu_ms": [1.5, 3.0, 5.0]}}
+    assert ratio(sides, "cpu_ms", BY_NAME, FLOOR) == pytest.approx(1.5)
+    assert ratio(sides, "cpu_ms", BY_NAME, PLUGIN) is None
+    assert ratio(sides, "latency_ms_p50", BY_NAME, FLOOR) is None
+
+
+def test_a_page_has_the_new_table_where_it_had_the_old_one(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- speed -->\nold\n<!-- /speed -->\nafter\n")
+    put_into(page, "speed", "new")
+    assert page.read_text() == "before\n<!-- speed -->\n\nnew\n<!-- /speed -->\nafter\n"
+    with pytest.raises(ValueError, match="no place for 'long'"):
+        put_into(page, "long", "new")
+
+
+@pytest.mark.network
+@pytest.mark.timeout(600)  # the peers are installed once
+async def test_all_sides_have_all_figures_of_speed() -> None:
+    try:
+        for peer in (PEERS[PLUGIN].program, dbos_side.PROGRAM):
+            python_of(peer)
+    except PeerMissingError as error:
+        pytest.skip(str(error))
+    small = Scale(
+        turns=3, rounds=1, bursts={1: 1, 4: 4}, burst_rounds=1, spawns=1, replayed_turns=3, replays=1, waiting=(2, 4)
+    )
+    async with open_stage() as stage:
+        found = json.loads(json.dumps(await speed.measure(stage, small)))
+    assert found["missing"] == []
+    everywhere = {"latency_ms_p50", "latency_ms_p95", "cpu_ms", "events", "history_bytes", "runs_per_second_4"}
+    assert [everywhere - set(figures) for figures in found["sides"].values()] == [set()] * 7
+    assert [side for side, figures in found["sides"].items() if "server_cpu_ms" not in figures] == ["DBOS"]
+    with_processes = ["floor", "by name", "in process", "temporalio-openai-agents", "DBOS"]
+    assert [side for side, figures in found["sides"].items() if "cold_ms" in figures] == with_processes
+    assert [side for side, figures in found["sides"].items() if "mb_per_100" in figures] == with_processes
+    assert {side for side, figures in found["sides"].items() if "replay_cpu_ms" not in figures} == {
+        "in process",
+        "in process, local tool",
+        "DBOS",
+    }
+    assert found["sides"]["by name, local tool"]["events"] < found["sides"]["by name"]["events"]
+    table = speed_table(found)
+    assert all(f"{aim.side} / {aim.other}" in table for aim in AIMS)
+    assert "dbos 3" in table
+
+
 def test_a_peer_that_dies_is_told_with_the_call_it_died_at() -> None:
     died = {"turns": 200, "side": "Pydantic AI", "died": "it died at model call 166"}
     table = peers_table({"size": 2048, "rows": [died], "missing": ["x is not compared: no network"]})
@@ -190,7 +258,7 @@ def test_a_peer_whose_environment_cannot_be_made_is_named_with_the_reason(
         python_of("openai_agents_plugin")
 
 
-@pytest.mark.parametrize("peer", [peer.program for peer in PEERS.values()])
+@pytest.mark.parametrize("peer", [*(peer.program for peer in PEERS.values()), dbos_side.PROGRAM])
 def test_a_peer_s_packages_are_pinned_with_their_hashes(peer: str) -> None:
     folder = Path(environments.__file__).parent
     asked, pinned = ((folder / f"{peer}.{kind}").read_text() for kind in ("in", "txt"))
