@@ -11,10 +11,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import psutil
 
@@ -35,14 +35,26 @@ _T = TypeVar("_T")
 Rounds = dict[str, dict[str, list[float]]]  # of each side and figure a value a round
 
 
+class Burst(NamedTuple):
+    """So many runs of so many turns, so many of them at once."""
+
+    turns: int
+    at_once: int
+    runs: int
+
+    @property
+    def figure(self) -> str:
+        """What its runs per second are called among the figures."""
+        return f"runs_per_second_{self.at_once}_of_{self.turns}"
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How much is measured.
 
     Attributes:
         turns: Of the runs whose turns are timed, `rounds` of them on each side.
-        short_turns: Of the runs that are counted per second.
-        bursts: How many runs are made by how many are made at once, in each of `burst_rounds`.
+        bursts: The runs that are counted per second, in each of `burst_rounds`.
         spawns: Of each side's process, after one that warms up.
         replayed_turns: Of the history that is replayed, `replays` times.
         waiting: The memory's growth is told from so many waiting runs to so many; the first have a warm-up in them.
@@ -50,9 +62,8 @@ class Scale:
 
     turns: int = 30
     rounds: int = 7
-    short_turns: int = 3
-    bursts: Mapping[int, int] = field(default_factory=lambda: {1: 16, 16: 64, 64: 128})
-    burst_rounds: int = 3
+    bursts: tuple[Burst, ...] = (Burst(10, 1, 8), Burst(10, 16, 32), Burst(10, 64, 96), Burst(3, 64, 128))
+    burst_rounds: int = 2
     spawns: int = 5
     replayed_turns: int = 100
     replays: int = 7
@@ -75,8 +86,6 @@ async def measure(stage: Stage, scale: Scale = _FULL) -> dict[str, Any]:
     return {
         "turns": scale.turns,
         "rounds": scale.rounds,
-        "short_turns": scale.short_turns,
-        "bursts": {str(at_once): scale.burst_rounds * runs for at_once, runs in scale.bursts.items()},
         "spawns": scale.spawns,
         "replayed_turns": scale.replayed_turns,
         "waiting": scale.waiting,
@@ -119,11 +128,10 @@ def turns_ms(asked: Sequence[tuple[int, float]], job: Job) -> list[float]:
 
 
 async def _bursts(sides: Mapping[str, Lane], scale: Scale, found: Rounds) -> None:
-    job = Job(scale.short_turns, SMALL_BYTES)
-    for at_once, runs in scale.bursts.items():
+    for burst in scale.bursts:
         for name, lane in _in_turn(sides, scale.burst_rounds):
-            took = await lane.side.burst(job, runs, at_once)
-            _add(found[name], **{f"runs_per_second_{at_once}": runs / took.seconds})
+            took = await lane.side.burst(Job(burst.turns, SMALL_BYTES), burst.runs, burst.at_once)
+            _add(found[name], **{burst.figure: burst.runs / took.seconds})
 
 
 async def _replays(stage: Stage, sides: Mapping[str, Lane], scale: Scale, found: Rounds) -> None:
