@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from temporalio.api.common.v1 import Payload
 
-from perdure.keyring import KEYS, Keyring
+from perdure.keyring import KEYS, Keyring, is_key_id
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -74,6 +74,8 @@ def decrypted(payload: Payload, ring: Keyring | None, labels: tuple[bytes, ...] 
             return payload
         return rejected("it is not encrypted, and only what one of this deployment's keys has encrypted is taken")
     key_id, label = payload.metadata.get(_KEY, b"").decode(errors="replace"), payload.metadata.get(_PLACE, b"")
+    if not is_key_id(key_id):  # to wait for it would be to wait for ever
+        return rejected(f"it says that it is encrypted, with key {key_id[:40]!r}, and no key can be called that")
     key = None if ring is None else ring.find(key_id)
     if key is None:
         genuine = ring is not None and ring.vouches_for(key_id, payload.metadata.get(_VOUCHERS, b""))

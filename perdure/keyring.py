@@ -119,7 +119,7 @@ def parse_keys(text: str, source: str = KEYS) -> tuple[Key, ...]:
     for number, entry in enumerate(_entries(text), 1):
         key_id, colon, value = entry.partition(":")
         secret = _decoded(value.strip())
-        if not colon or not _ID.fullmatch(key_id.strip()) or secret is None or len(secret) != _KEY_BYTES:
+        if not colon or not is_key_id(key_id.strip()) or secret is None or len(secret) != _KEY_BYTES:
             raise UserError(
                 f"Entry {number} of {source} is no key: it must be ID:KEY, where ID is 1 to 32 letters, digits, dots, "
                 "hyphens or underscores and KEY is 32 bytes in Base64. `perdure keys new ID` makes one."
@@ -131,13 +131,18 @@ def parse_keys(text: str, source: str = KEYS) -> tuple[Key, ...]:
     return tuple(keys)
 
 
+def is_key_id(text: str) -> bool:
+    """Whether a key can be called that: 1 to 32 letters, digits, dots, hyphens or underscores."""
+    return _ID.fullmatch(text) is not None
+
+
 def new_key(key_id: str) -> Key:
     """A new key, of 32 bytes from the system's source of chance.
 
     Raises:
         UserError: The id is none.
     """
-    if not _ID.fullmatch(key_id):
+    if not is_key_id(key_id):
         text = "1 to 32 letters, digits, dots, hyphens or underscores, such as 2026-11"
         raise UserError(f"{key_id!r} is no id for a key: use {text}.")
     return Key(key_id, secrets.token_bytes(_KEY_BYTES))

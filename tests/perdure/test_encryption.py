@@ -100,6 +100,15 @@ async def test_a_missing_key_is_told_from_one_that_never_was() -> None:
     assert lacks_key(without)
 
 
+@pytest.mark.parametrize("key_id", [b"", b"two words", b"\xff\xfe", b"x" * 33])
+@pytest.mark.parametrize("ring", [None, BEFORE])
+async def test_what_names_a_key_that_there_cannot_be_is_not_waited_for(key_id: bytes, ring: Keyring | None) -> None:
+    forged = Payload(metadata={"encoding": b"binary/encrypted", "key": key_id}, data=b"x" * 40)
+    (marked,) = await for_workflow(ring).decode([forged])
+    assert (is_rejected(marked), lacks_key(marked)) == (True, False)
+    assert "no key can be called that" in reason(marked)
+
+
 @pytest.mark.parametrize(
     "metadata",
     [
