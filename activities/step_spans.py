@@ -17,7 +17,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from perdure.contracts.steps import CALL_MODEL, CALL_TOOL, StepInput
+from perdure.contracts.effects import ResolveEffectInput
+from perdure.contracts.steps import CALL_MODEL, CALL_TOOL, SnapshotInput, StepInput
 from perdure.errors import describe_exception
 from perdure.telemetry.attributes import plain, plain_attributes
 from perdure.telemetry.links import link_of, read
@@ -88,8 +89,12 @@ def step_span() -> StepSpan:
 
 def about(step: Any) -> None:
     """Notes which agent's step it is."""
-    if isinstance(step, StepInput):
-        span = step_span()
+    if isinstance(step, ResolveEffectInput):
+        step = step.call
+    span = step_span()
+    if isinstance(step, SnapshotInput):
+        span.tell({"gen_ai.agent.name": step.agent})
+    elif isinstance(step, StepInput):
         span.labels["agent"] = step.agent
         span.tell({"gen_ai.agent.name": step.agent, "perdure.turn": step.turn or None})
 

@@ -82,6 +82,7 @@ async def test_a_worker_that_is_killed_leaves_no_gap_and_no_second_span(
         await second.wait()
     assert exported.tree() == sorted(PAID)
     assert len({span.trace_id for span in exported.spans}) == 1
+    assert {span.attributes["gen_ai.agent.name"] for span in exported.spans} == {"Payer", "Clerk"}
     (approval,) = exported.named("approval pay")
     assert approval.attributes["perdure.approval.by"] == "ana"
 
