@@ -25,7 +25,11 @@ from workflows.agent_run import AgentRun
 NOT_DONE = "This call did not take effect"  # what the model is told where a person has found out
 _MAX_TASK_ATTEMPTS = 2  # from the third on, a workflow task fails for reasons of its own
 # The server's own: a message came in while the worker ended the run, and the task is made again.
-_HARMLESS = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
+_CAME_LATE = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
+# Temporal's core, after a worker was lost in the middle of an update, may accept it once more. The server refuses that,
+# and the next attempt does without (https://github.com/temporalio/sdk-rust/issues/888).
+_ACCEPTED_TWICE = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE
+_TWICE = "update.Acceptance message while in state Accepted"
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,12 @@ def complaints_about_transcript(plans: list[Plan], entries: list[PageEntry]) -> 
 
 
 def complaints_about_history(history: WorkflowHistory) -> Iterator[str]:
-    """No workflow task failed, and none had to be tried again and again."""
+    """No workflow task failed for a reason of the run's, and none had to be tried again and again."""
     for event in history.events:
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
             failed = event.workflow_task_failed_event_attributes
-            if failed.cause != _HARMLESS:
+            twice = failed.cause == _ACCEPTED_TWICE and _TWICE in failed.failure.message
+            if failed.cause != _CAME_LATE and not twice:
                 yield f"workflow task failed: {WorkflowTaskFailedCause.Name(failed.cause)} {failed.failure.message}"
 
 
