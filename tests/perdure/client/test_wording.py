@@ -55,6 +55,14 @@ def test_a_step_that_failed_is_told_before_one_that_runs() -> None:
     )
 
 
+def test_of_a_local_call_the_run_alone_knows() -> None:
+    under_way = seen(status=status(phase="running tools", why="Runs tool.1.0."), task_is_due=True)
+    assert answer("run 1", under_way)[:2] == (
+        "tool",
+        "Runs tool.1.0 as part of its workflow task, or goes on this very moment",
+    )
+
+
 def test_a_step_that_nobody_has_taken_though_workers_poll_waits_for_a_free_one() -> None:
     assert said(seen(steps=[step()])) == (
         "Waits for a worker that is free: tool look (call 1.0) is due since 2026-05-01T11:59:53+00:00, and 1 poll "
