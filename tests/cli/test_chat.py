@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.cli.conftest import Shop
 
 WAITS = 'refund {"order_id": "7"} waits.'
 
 
+@pytest.mark.thorough
 def test_a_person_speaks_with_an_agent_of_a_module_and_what_was_said_stays(shop: Shop) -> None:
     found = shop.perdure("chat", "shop:packer", "--thread", "packing", given="Order 7\n")
     said = ['call: pack {"order_id": "7"}', "output: packed 7", "Packed."]

@@ -132,6 +132,7 @@ def test_an_agent_of_a_module_is_served_by_the_command_itself(shop: Shop) -> Non
     assert (ended.code, ended.out) == (0, "All done.\n")
 
 
+@pytest.mark.thorough
 def test_a_run_that_nobody_serves_is_exit_6(shop: Shop) -> None:
     left = shop.perdure("run", "Support", "Hi", "--queue", "empty", "--run-id", "r6")
     assert left.code == 6

@@ -19,6 +19,7 @@ def markdown(entries: list[PageEntry], **fields: Any) -> str:
     return markdown_of(account(entries, status(**fields), began="2026-01-02T23:09:00.000Z"))
 
 
+@pytest.mark.thorough
 def test_a_run_that_has_ended_is_exported_whole(served: Shop, tmp_path: Path) -> None:
     assert served.perdure("run", "Support", "Order 7", "--run-id", "exported").code == 4
     waiting = served.perdure("export", "exported").out

@@ -14,6 +14,7 @@ def said(served: Shop, *arguments: str) -> dict[str, Any]:
     return done.json
 
 
+@pytest.mark.thorough
 def test_a_run_is_paused_and_resumed_and_says_so(served: Shop) -> None:
     assert served.perdure("run", "Support", "Order 21", "--run-id", "s1").code == 4
     paused = said(served, "pause", "s1", "--reason", "wrong prices", "--by", "ana")

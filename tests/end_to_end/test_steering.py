@@ -97,6 +97,7 @@ async def test_a_worker_that_is_killed_while_its_model_is_stopped_leaves_a_run_t
     assert [entry.kind for entry in await run.transcript()] == ["input", "added", "answer"]
 
 
+@pytest.mark.thorough
 async def test_a_run_that_nobody_serves_is_paused_all_the_same(tmp_path: Path, queue: str) -> None:
     run = await Runner.start("Payer", "pay", task_queue=queue)
     assert (await run.pause(by="ana")).verdict in ("accepted", "repeated", "sent")  # this process answers for it
@@ -154,6 +155,7 @@ async def test_a_call_that_workers_declined_is_not_offered_again_while_its_run_i
     assert (tmp_path / "old" / "paid").read_text() == "paid\n"
 
 
+@pytest.mark.thorough
 async def test_what_is_said_now_does_not_wait_for_a_worker_that_has_the_model(tmp_path: Path, queue: str) -> None:
     run = await Runner.start("Payer", "pay", task_queue=queue)
     async with worker(tmp_path / "old", "steered_agents", AGENTS, queue):

@@ -120,6 +120,7 @@ async def test_two_processes_that_write_one_thread_at_once_are_both_answered_in_
         assert told == [reply for reply in replies if f": {who}" in reply]
 
 
+@pytest.mark.thorough
 async def test_a_later_process_goes_on_with_the_thread_of_one_that_was_killed(tmp_path: Path) -> None:
     name, mark = new_name("killed"), tmp_path / "mark"
 

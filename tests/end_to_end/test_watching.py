@@ -66,6 +66,7 @@ async def until_asked(folder: Path) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.thorough
 async def test_a_worker_that_is_killed_in_the_middle_of_an_answer_costs_a_watcher_nothing(tmp_path: Path) -> None:
     queue = f"watched-{uuid.uuid4().hex[:8]}"
     run = await Runner.start("Looker", "go", task_queue=queue)

@@ -168,6 +168,7 @@ async def test_watchers_elsewhere_add_nothing_to_the_history(tmp_path: Path, que
     assert len(asked) <= 10  # of the process, not of a run, however many watch and however long an answer is
 
 
+@pytest.mark.thorough
 async def test_a_worker_that_is_killed_in_the_middle_of_a_word_has_the_text_replaced(
     tmp_path: Path, queue: str
 ) -> None:

@@ -40,6 +40,7 @@ async def test_a_run_by_name_waits_for_a_worker_and_goes_on_when_one_comes(tmp_p
         assert (await run.result()).final_output == "done"
 
 
+@pytest.mark.thorough
 async def test_a_run_whose_worker_is_killed_while_it_waits_answers_and_goes_on(tmp_path: Path, queue: str) -> None:
     run = await Runner.start("Payer", "pay", task_queue=queue)
     async with worker(tmp_path, "payer_agents", AGENTS, queue) as first:
