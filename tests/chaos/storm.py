@@ -25,6 +25,7 @@ from tests.chaos.talks import Talk
 
 WORKERS = 3
 _AIMED = 2 / 3  # of the kills
+_RECOVERED_WITHIN_SECONDS = 8.0
 FREEZE_SECONDS = 6.0  # longer than the heartbeat timeout, so that what was frozen is given to others
 
 
@@ -86,6 +87,7 @@ class Storm:
         self.queue = f"storm-{self.weather.seed}"
         self.ledger = Ledger(self.folder / "ledger.sqlite")
         self.killed: list[tuple[int, float]] = []
+        self.outages: list[tuple[float, float]] = []  # of the server, or of a frozen worker: from when to when
         self.talks = [Talk.of(self.weather.seed, number, self.queue) for number in range(self.weather.threads)]
         self._began = time.monotonic()
 
@@ -206,6 +208,14 @@ class Storm:
             if freezing:
                 await asyncio.wait(freezing)
 
+    def killed_alone(self) -> list[tuple[int, float]]:
+        """The workers that were killed while nothing else was out, nor came to be before their calls had recovered."""
+        return [
+            (pid, at)
+            for pid, at in self.killed
+            if not any(began - _RECOVERED_WITHIN_SECONDS < at < ended for began, ended in self.outages)
+        ]
+
     async def _victim(self, workers: Workers, chance: random.Random) -> int:
         """Any worker, or in two of three cases one that has just begun a call, if one does so within a second."""
         anyone = chance.choice(workers.awake)
@@ -227,10 +237,12 @@ class Storm:
         self.damage.freezes += 1
         self.note(f"freezes worker {place}")
         workers.freeze(place)
+        began = time.time()
         try:
             await asyncio.sleep(FREEZE_SECONDS)
         finally:
             workers.thaw(place)
+            self.outages.append((began, time.time()))
             self.note(f"thaws worker {place}")
 
     def _kill_server(self) -> None:
@@ -238,6 +250,8 @@ class Storm:
         assert server is not None, "the server ended by itself"
         self.damage.server_kills += 1
         self.note("kills the server")
+        began = time.time()
         os.kill(server.pid, signal.SIGKILL)
         ensure_server()
+        self.outages.append((began, time.time()))
         self.note("the server is back")

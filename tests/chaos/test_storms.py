@@ -70,7 +70,8 @@ async def check(storm: Storm) -> None:
 
 
 def summary(storm: Storm, ended: list[Ended], books: Books) -> dict[str, float]:
-    recoveries = sorted(storm.ledger.recoveries(storm.killed))
+    recoveries = sorted(storm.ledger.recoveries(storm.killed_alone()))
+    among_outages = sorted(storm.ledger.recoveries(storm.killed))
     requests = (storm.folder / "requests").read_text().splitlines()
     return {
         "seed": storm.weather.seed,
@@ -88,8 +89,15 @@ def summary(storm: Storm, ended: list[Ended], books: Books) -> dict[str, float]:
         },
         "charge_refused": books.refused,
         "recovered": len(recoveries),
-        "recovery_p95_seconds": round(recoveries[int(len(recoveries) * 0.95)], 2) if recoveries else 0.0,
+        "recovery_p50_seconds": share(recoveries, 0.5),
+        "recovery_p95_seconds": share(recoveries, 0.95),
+        "recovery_p95_seconds_among_outages": share(among_outages, 0.95),
     }
+
+
+def share(sorted_values: list[float], part: float) -> float:
+    """The value that so large a part of them stays below."""
+    return round(sorted_values[int(len(sorted_values) * part)], 2) if sorted_values else 0.0
 
 
 def counts(tool: str, books: Books) -> list[tuple[str, int]]:
