@@ -74,6 +74,18 @@ async def test_of_many_calls_a_workflow_task_takes_a_few_and_the_others_are_step
     }
 
 
+async def test_calls_with_large_inputs_are_local_as_far_as_all_of_them_could_become_steps() -> None:
+    @function_tool(local=True)
+    def look(ctx: RunContextWrapper[dict[str, Any]], number: int) -> int:
+        """Look."""
+        return number + len(ctx.context["text"])
+
+    calls = [tool_call("look", {"number": number}) for number in range(8)]
+    result = await Runner.run(scripted(calls, "done", tools=[look]), "go", context={"text": "x" * 250_000})
+    assert outputs(result) == [250_000 + number for number in range(8)]
+    assert await steps(result.run_id) == {"call_model": 2, "local": 4, "tool.look": 4}
+
+
 async def test_what_a_local_tool_raises_is_told_to_the_model_once() -> None:
     tried: list[int] = []
 
