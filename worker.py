@@ -58,7 +58,7 @@ def build_worker(
         client,
         task_queue=settings.task_queue,
         workflows=[load_room("workflows.agent_run").AgentRun, load_room("workflows.effect").Effect],
-        activities=_activities(client, served, blobs, events) if settings.activities else _local_none(),
+        activities=_activities(client, served, blobs, events) if settings.activities else _declining(),
         no_remote_activities=not settings.activities,
         interceptors=[
             load_room("activities.step_spans").StepSpans(),
@@ -132,7 +132,7 @@ def _activities(
     ]
 
 
-def _local_none() -> list[Callable[..., Any]]:
+def _declining() -> list[Callable[..., Any]]:
     """A worker that takes no steps still has runs, whose local steps it must answer."""
     return [load_room("activities.user_steps").decline]
 

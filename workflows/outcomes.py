@@ -35,9 +35,8 @@ from perdure.loop.steps import (
 
 from .unopened import unopened_input, unopened_result
 
-_UNKNOWN_ACTIVITY = (
-    "NotFoundError"  # what Temporal says for a worker that has no such activity, as one of an older version
-)
+# What Temporal says for a worker that has no such activity, as one of an older version.
+_UNKNOWN_ACTIVITY = "NotFoundError"
 
 
 def success(step: Step, result: Any, agent: str, tool: str) -> Outcome:
