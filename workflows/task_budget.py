@@ -40,4 +40,4 @@ class TaskBudget:
         if command.size <= MAX_COMMAND_BYTES and self._bytes + command.size > MAX_TASK_BYTES:
             return None
         self._bytes += command.size
-        return replace(command, is_local=False)
+        return replace(command, is_local=False) if command.is_local else command

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Self
 
 from pydantic_core import from_json
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
-from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
+from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter, SerializationContext
 from temporalio.exceptions import ApplicationError
 
 from perdure.contracts.codec import Codec
@@ -21,6 +22,8 @@ from perdure.keyring import Keyring, keyring
 _JSON = b"json/plain"
 # What holds nothing of a run and is said to a query, of whose failure a client sees the text alone.
 _SAY_NOTHING = {"RunContinued", "MalformedMessage"}
+# Made once: Temporal makes a payload converter for each workflow task; these keep what pydantic compiles for a type.
+_CONVERTERS = PydanticPayloadConverter(ToJsonOptions(exclude_unset=True)).converters
 
 
 class _PayloadConverter(PydanticPayloadConverter):
@@ -31,7 +34,7 @@ class _PayloadConverter(PydanticPayloadConverter):
     """
 
     def __init__(self) -> None:
-        super().__init__(ToJsonOptions(exclude_unset=True))
+        self.converters = _CONVERTERS
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
         if type_hints is None:
@@ -70,7 +73,11 @@ class _FailureConverter(DefaultFailureConverter):
 
 
 class _DataConverter(DataConverter):
-    """As temporalio's, but says why a payload cannot be opened."""
+    """As temporalio's, but says why a payload cannot be opened; its codec alone goes by whose payload it is."""
+
+    def with_context(self, context: SerializationContext) -> Self:
+        codec = self.payload_codec.with_context(context) if isinstance(self.payload_codec, Codec) else None
+        return self if codec is self.payload_codec else replace(self, payload_codec=codec)
 
     async def decode(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
         values = await super().decode(payloads, type_hints)
