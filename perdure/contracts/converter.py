@@ -11,7 +11,13 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
-from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter, SerializationContext
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverter,
+    PayloadConverter,
+    SerializationContext,
+    WithSerializationContext,
+)
 from temporalio.exceptions import ApplicationError
 
 from perdure.contracts.codec import Codec
@@ -76,7 +82,9 @@ class _DataConverter(DataConverter):
     """As temporalio's, but says why a payload cannot be opened; its codec alone goes by whose payload it is."""
 
     def with_context(self, context: SerializationContext) -> Self:
-        codec = self.payload_codec.with_context(context) if isinstance(self.payload_codec, Codec) else None
+        if not isinstance(self.payload_codec, WithSerializationContext):
+            return self
+        codec = self.payload_codec.with_context(context)
         return self if codec is self.payload_codec else replace(self, payload_codec=codec)
 
     async def decode(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:

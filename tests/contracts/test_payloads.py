@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
+from temporalio.converter import PayloadCodec, WorkflowSerializationContext
 
 from perdure import definition
 from perdure.contracts import effects, messages, run, said, sealing, sessions, steps, threads, tokens
@@ -318,3 +321,19 @@ def test_what_has_a_type_must_have_it() -> None:
 
 def test_no_payloads_are_no_values() -> None:
     assert CONVERTER.from_payloads([]) == []
+
+
+class Plain(PayloadCodec):
+    """A codec that goes by nothing."""
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+
+@pytest.mark.parametrize("codec", [None, Plain()])
+def test_a_codec_that_goes_by_nothing_stays_whosever_payload_it_is(codec: PayloadCodec | None) -> None:
+    converter = replace(data_converter, payload_codec=codec)
+    assert converter.with_context(WorkflowSerializationContext("default", "run-1")) is converter
