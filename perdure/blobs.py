@@ -21,7 +21,7 @@ from temporalio.api.common.v1 import Payload
 from perdure.canonical import canonical, encode
 from perdure.compression import compressed, expanded
 from perdure.encryption import decrypted, encrypted, is_rejected, key_of, reason
-from perdure.errors import BlobUnavailable, UserError
+from perdure.errors import BlobStoreDown, BlobUnavailable, UserError
 from perdure.item_json import is_digest, is_reference
 from perdure.keyring import keyring
 from perdure.limits import MAX_INLINE_ITEM_BYTES
@@ -36,14 +36,18 @@ class BlobStore(Protocol):
     """Where large items lie; content-addressed, so writing twice is writing once."""
 
     def put(self, data: bytes) -> str:
-        """Keeps the bytes and returns their SHA-256 in hex."""
+        """Keeps the bytes and returns their SHA-256 in hex.
+
+        Raises:
+            BlobStoreDown: They cannot be kept now.
+        """
         ...
 
     def get(self, digest: str) -> bytes:
         """The bytes with this SHA-256.
 
         Raises:
-            BlobUnavailable: There are none, or they were changed.
+            BlobUnavailable: There are none, or they were changed; as `BlobStoreDown`, if nothing can be read now.
         """
         ...
 
@@ -75,13 +79,19 @@ class DirectoryBlobStore:
         digest = hashlib.sha256(data).hexdigest()
         path = self._path(digest)
         try:
-            os.utime(path)  # it is needed anew: who removes old blobs leaves it (see `remove`)
-        except OSError:  # it is not there, or is another user's
-            self._write(path, data)
-        else:
-            if not self._has_the_first_key(path):
+            if not self._renewed(path):
                 self._write(path, data)
+        except OSError as error:
+            raise BlobStoreDown.of(self._root, error, writing=True) from error
         return digest
+
+    def _renewed(self, path: Path) -> bool:
+        """Whether a blob is there as it would be written now; if so, who removes old blobs leaves it (see `remove`)."""
+        try:
+            os.utime(path)
+        except OSError:  # it is not there, or is another user's
+            return False
+        return self._has_the_first_key(path)
 
     def _write(self, path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,12 +125,16 @@ class DirectoryBlobStore:
         path = self._path(digest)
         try:
             kept = path.read_bytes()
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if not self._root.exists():
+                raise BlobStoreDown.of(self._root, error, writing=False) from error
             raise BlobUnavailable(
                 f"The blob {digest} is not in {self._root}: every client and worker of a run must share one blob "
                 "directory (PERDURE_BLOBS), and blobs must be kept as long as the runs. Set it, or restore the file "
                 f"{path.relative_to(self._root)} there."
             ) from None
+        except OSError as error:
+            raise BlobStoreDown.of(self._root, error, writing=False) from error
         plain = decrypted(_payload(kept), keyring(), (_label(digest),))
         if is_rejected(plain):
             raise BlobUnavailable(f"The blob {path} {reason(plain)}.")
