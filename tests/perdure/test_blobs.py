@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from perdure.blobs import DirectoryBlobStore, load_blob, load_item, store_item, store_items
+from perdure.blob_directory import DirectoryBlobStore
+from perdure.blobs import load_blob, load_item, store_item, store_items
 from perdure.canonical import canonical, encode
 from perdure.errors import BlobStoreDown, BlobUnavailable, UserError
 from perdure.items import is_reference

@@ -13,7 +13,8 @@ import pytest
 
 from activities import patience
 from perdure import Agent, Runner, function_tool
-from perdure.blobs import DirectoryBlobStore, store_item
+from perdure.blob_directory import DirectoryBlobStore
+from perdure.blobs import store_item
 from perdure.client.host import Host
 from perdure.connection import connect
 from perdure.contracts.run import RunInput
