@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from perdure import errors
 from perdure.agent_tool import AgentTool, build_input
-from perdure.blobs import store_items
+from perdure.blobs import store_items, unblocked
 from perdure.context import RunContextWrapper
 from perdure.contracts.steps import BuiltInput, CallUserInput, CallUserOutput, ToolCall, TranscriptName
 from perdure.item_json import input_items, item_json
@@ -53,9 +53,9 @@ class AgentsAsTools:
             said = errors.describe_exception(error)
             return CallUserOutput(built=BuiltInput(problem=said["message"], problem_type=said["type"]))
         given, tool_input = built
-        items = [item_json(item) for item in input_items(given)]
+        items, blobs = [item_json(item) for item in input_items(given)], self._around.blobs
         value = BuiltInput(
-            items=store_items(items, self._around.blobs, _INPUT_BYTES),
+            items=await unblocked(blobs, store_items, items, blobs, _INPUT_BYTES),
             is_text=isinstance(given, str),
             tool_input=to_jsonable_python(tool_input),
         )
@@ -79,24 +79,24 @@ class AgentsAsTools:
 
     async def custom_output_extractor(self, asked: CallUserInput) -> CallUserOutput:
         """The tool's output: what a function of the user makes of the agent's result, else its final output."""
-        agent_tool, call, made = self._agent_tool(asked), call_of(asked), asked.output
+        agent_tool, call, made, blobs = self._agent_tool(asked), call_of(asked), asked.output, self._around.blobs
         extractor = agent_tool.custom_output_extractor
         if agent_tool.on_stream is not None:
             await self._tell_last(asked, agent_tool, call)
         if extractor is None and made is not None and call.output_format == "json":
-            content = await read_content(made, self._around.blobs)
+            content = await read_content(made, blobs)
             text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-            return CallUserOutput(output=text_output(text, self._around.blobs, made.kind, answers=call))
+            return CallUserOutput(output=await unblocked(blobs, text_output, text, blobs, made.kind, answers=call))
         context = self._around.context(asked)
         result = await self._result(asked, context)
 
         async def ask() -> Any:
-            result.final_output = await read_final(asked.output, result.last_agent, self._around.blobs)
+            result.final_output = await read_final(asked.output, result.last_agent, blobs)
             said: Any = (extractor or _as_text)(result)
             return await said if inspect.isawaitable(said) else said
 
         value = await self._around.on_user_loop(ask)
-        output = value_output(value, self._around.blobs, answers=call)
+        output = await unblocked(blobs, value_output, value, blobs, answers=call)
         return CallUserOutput(output=output, **context_changes(asked, context))
 
     async def _tell_last(self, asked: CallUserInput, agent_tool: AgentTool, call: ToolCall) -> None:

@@ -15,8 +15,8 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from perdure.compression import compressed
-from perdure.contracts.steps import ATTEMPT_LOST, STEP_DECLINED
-from perdure.errors import BlobUnavailable, ToolTimeoutError, UserError, describe_exception
+from perdure.contracts.steps import ATTEMPT_LOST, BLOB_STORE_DOWN, STEP_DECLINED
+from perdure.errors import BlobStoreDown, BlobUnavailable, ToolTimeoutError, UserError, describe_exception
 from perdure.limits import HEARTBEAT_SECONDS, KIB, MAX_LOCAL_RESULT_BYTES, MAX_RESULT_BYTES
 from perdure.redaction import redacted
 from perdure.served import AgentNotServed, ServedAgents, UserLoopEnded
@@ -37,13 +37,24 @@ class Unavailable(Verdict):
     """What a step needs cannot be had now, as an answer of the run; another attempt may get it."""
 
 
-def without_blob(error: BlobUnavailable) -> Unavailable:
+def without_blob(error: BlobUnavailable) -> ApplicationError:
     """What a step that may be repeated says of an item that it lacks: it may be at another worker, or half restored."""
+    if isinstance(error, BlobStoreDown):
+        return without_store(error)
     info = activity.info()
     named = error.of_run(info.workflow_id or "")
     _log.warning("attempt %d of %s: %s", info.attempt, info.activity_type, named.message)
     is_last = info.attempt >= _BLOB_ATTEMPTS
     return Unavailable(named.message, type=type(named).__name__, non_retryable=is_last, category=_QUIET)
+
+
+def without_store(error: BlobStoreDown) -> ApplicationError:
+    """What a step says of a blob store that is out of reach.
+
+    What it could not read it has not begun, so it is offered again until it can. What it could not write may be of a
+    model or tool, which each attempt asks anew: that has an end.
+    """
+    return passing_error(error, type=BLOB_STORE_DOWN) if error.is_of_writing else declined(error)
 
 
 class Progress:
@@ -102,6 +113,8 @@ def told(served: ServedAgents, judge: Callable[[BaseException], ApplicationError
         raise passing_error(error) from None
     except (asyncio.CancelledError, Verdict):
         raise
+    except BlobStoreDown as error:
+        raise without_store(error) from None
     except BlobUnavailable as error:
         raise final_error(served, error.of_run(activity.info().workflow_id or "")) from None
     except BaseException as error:  # noqa: BLE001  whatever was raised, the run is told

@@ -12,7 +12,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from perdure.blobs import load_item, store_items
+from perdure.blobs import load_item, store_items, unblocked
 from perdure.canonical import clean, clean_text, encode
 from perdure.contracts.steps import CALL_MODEL, CallModelInput, CallModelOutput
 from perdure.contracts.tokens import Tokens
@@ -78,6 +78,7 @@ class CallModel:
     async def call_model(self, call: CallModelInput) -> CallModelOutput:
         """Asks the model and returns its answer in stored form."""
         reach("model begins")
+        blobs = self._around.blobs
         self._around.served.turn_to(self._around.run_id, call.message_id)
         stream = await self._nested_stream(call)
         async with heartbeats() as progress, contextlib.nullcontext() if stream is None else stream.told():
@@ -88,7 +89,7 @@ class CallModel:
                 if not was_stopped():
                     raise
                 told_steps.stopped()
-                items = store_items(spoken.stop(), self._around.blobs, _ANSWER_BYTES)
+                items = await unblocked(blobs, store_items, spoken.stop(), blobs, _ANSWER_BYTES)
                 return CallModelOutput(items=items, usage=Tokens(requests=1))  # of which the provider tells no tokens
 
     async def _nested_stream(self, call: CallModelInput) -> NestedStream | None:
@@ -124,7 +125,7 @@ class CallModel:
             invalid = await accept(self._around, call, schema, prepared, answer)
             if stream is not None:
                 stream.answered(definition, answer.items)
-            return self._output(call, prepared, answer, invalid)
+            return await unblocked(self._around.blobs, self._output, call, prepared, answer, invalid)
 
     async def _ask(
         self, call: CallModelInput, definition: AgentDefinition, prepared: Prepared, progress: Progress

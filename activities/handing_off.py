@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, cast
 
 from perdure.agent import Agent
+from perdure.blobs import unblocked
 from perdure.canonical import digest_of
 from perdure.contracts.steps import CallUserInput, CallUserOutput, HandedOff, TranscriptName
 from perdure.errors import UserError
@@ -79,11 +80,12 @@ class HandingOff:
             return await filter_input(wanted, data)
 
         filtered = await self._around.on_user_loop(ask)
-        edited = edited_history(transcript, data, filtered, members, self._around.blobs)
-        if asked.rewrite is not None and self._around.blobs is not None:
+        blobs = self._around.blobs
+        edited = await unblocked(blobs, edited_history, transcript, data, filtered, members, blobs)
+        if asked.rewrite is not None and blobs is not None:
             record = await self._transcripts.said(asked.rewrite.record)
             before = Before(said, record)
-            edited = await asyncio.to_thread(rewritten, edited, asked, asked.rewrite, before, self._around.blobs)
+            edited = await asyncio.to_thread(rewritten, edited, asked, asked.rewrite, before, blobs)
         return CallUserOutput(edited=edited, **context_changes(asked, context))
 
 

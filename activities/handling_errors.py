@@ -6,7 +6,7 @@ from typing import Any
 
 from perdure.agent import Agent
 from perdure.agent_output import dump_output, output_schema_of, validate_python
-from perdure.blobs import store_item
+from perdure.blobs import store_item, unblocked
 from perdure.contracts.steps import CallUserInput, CallUserOutput, HandledError, TranscriptName
 from perdure.error_handlers import RunErrorData, RunErrorHandlerInput, RunErrorHandlerResult, ask_error_handler
 from perdure.errors import MaxTurnsExceeded, ModelBehaviorError, ModelRefusalError
@@ -34,7 +34,7 @@ class HandlingErrors:
 
         async def ask() -> HandledError:
             said = await ask_error_handler(handler, about)
-            return HandledError() if said is None else self._handled(said, agent)
+            return HandledError() if said is None else await unblocked(self._around.blobs, self._handled, said, agent)
 
         handled = await self._around.on_user_loop(ask)
         return CallUserOutput(handled=handled, **context_changes(asked, context))

@@ -6,6 +6,7 @@ import inspect
 import json
 from typing import Any, cast
 
+from perdure.blobs import unblocked
 from perdure.contracts.steps import CallUserInput, CallUserOutput, ChosenOutput, FunctionResult, ToolCall
 from perdure.errors import UserError
 from perdure.item_json import output_value
@@ -90,7 +91,8 @@ class JudgingCalls:
         said = await self._around.on_user_loop(ask)
         chosen = ChosenOutput()
         if said.is_final_output:
-            output = final_output(said.final_output, member.agent, self._around.blobs)
+            blobs = self._around.blobs
+            output = await unblocked(blobs, final_output, said.final_output, member.agent, blobs)
             chosen = ChosenOutput(is_final=True, output=output)
         return CallUserOutput(chosen=chosen, **context_changes(asked, context))
 

@@ -18,6 +18,7 @@ from uuid import uuid4
 from temporalio import activity
 from temporalio.exceptions import ApplicationErrorCategory
 
+from perdure.blobs import unblocked
 from perdure.canonical import digest_of
 from perdure.context import ToolContext
 from perdure.contracts.effects import OUTCOME_UNKNOWN, Attempt, EffectView, Told
@@ -111,7 +112,7 @@ class OnceOnly:
             return await self._ledger.tell(asked.key, told)
         if not isinstance(found, Happened):
             return view
-        output = tool_output(asked.call, asked.context, found.result, self._around.blobs)
+        output = await self._output(asked, found.result)
         told = Told(verdict="done", attempt=has, output=output, note="verify: it happened", judged=True)
         return await self._ledger.tell(asked.key, told)
 
@@ -139,9 +140,13 @@ class OnceOnly:
             _log.warning("run %s: %s ended after its outcome was judged: %s", attempt.run_id, attempt.call, told.note)
         return output.model_copy(update={"effect": key})
 
+    async def _output(self, asked: _Asked, result: Any) -> CallToolOutput:
+        blobs = self._around.blobs
+        return await unblocked(blobs, tool_output, asked.call, asked.context, result, blobs)
+
     async def _ended_late(self, asked: _Asked, result: Any) -> None:
         """Tells the ledger what came of a call after all, and its run, should that ask a person by now."""
-        output = tool_output(asked.call, asked.context, result, self._around.blobs)
+        output = await self._output(asked, result)
         note = "It went on after it was told to stop, and ended."
         told = await self._ledger.tell(asked.key, Told(verdict="done", attempt=asked.attempt, output=output, note=note))
         if told.status == "done" and told.note == note:

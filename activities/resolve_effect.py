@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from temporalio import activity
 
+from perdure.blobs import unblocked
 from perdure.contracts.effects import RESOLVE_EFFECT, EffectView, ResolveEffectInput, Told
 from perdure.contracts.steps import CallToolOutput
 from perdure.failpoints import reach
@@ -46,16 +47,17 @@ class ResolveEffect:
         note = f"{wanted.by or 'Somebody'} says: {wanted.outcome.replace('_', ' ')}."
         context = self._around.tool_context(call, call, arguments)
 
-        def output(text: str) -> CallToolOutput:
-            return tool_output(call, context, text, self._around.blobs)
+        async def output(text: str) -> CallToolOutput:
+            blobs = self._around.blobs
+            return await unblocked(blobs, tool_output, call, context, text, blobs)
 
         if wanted.outcome == "happened":
-            given = None if wanted.result is None else output(wanted.result)
+            given = None if wanted.result is None else await output(wanted.result)
             done = Told(verdict="done", attempt=attempt, output=given, note=note, judged=True)
             known = await self._ledger.tell(key, done)
-            return given or _known(known, call.model_call_id) or output(_HAPPENED)
+            return given or _known(known, call.model_call_id) or await output(_HAPPENED)
         await self._ledger.tell(key, Told(verdict="free", attempt=attempt, note=note, judged=True))
-        return CallToolOutput(item={}) if wanted.outcome == "retry" else output(_DID_NOT_HAPPEN)
+        return CallToolOutput(item={}) if wanted.outcome == "retry" else await output(_DID_NOT_HAPPEN)
 
 
 def _known(view: EffectView, model_call_id: str) -> CallToolOutput | None:

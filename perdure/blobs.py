@@ -6,194 +6,53 @@ A reference is itself an item, small and readable: the fields that the run loop 
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
+import asyncio
 import json
-import os
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
-
-from google.protobuf.message import DecodeError
-from temporalio.api.common.v1 import Payload
+from collections.abc import Callable
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from perdure.canonical import canonical, encode
-from perdure.compression import compressed, expanded
-from perdure.encryption import decrypted, encrypted, is_rejected, key_of, reason
 from perdure.errors import BlobUnavailable, UserError
-from perdure.item_json import is_digest, is_reference
-from perdure.keyring import keyring
+from perdure.item_json import is_reference
 from perdure.limits import MAX_INLINE_ITEM_BYTES
 
 _KEPT = ("type", "id", "call_id", "name", "role", "status", "namespace")
 _HEAD_CHARACTERS = 400
-_UNFINISHED = "tmp"  # what the names of files begin with that are no blobs yet, or no more
-_USERS = "namespaces"
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class BlobStore(Protocol):
     """Where large items lie; content-addressed, so writing twice is writing once."""
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is on another machine, so that a loop should not wait for it (see `unblocked`)."""
+        ...
+
     def put(self, data: bytes) -> str:
-        """Keeps the bytes and returns their SHA-256 in hex."""
+        """Keeps the bytes and returns their SHA-256 in hex.
+
+        Raises:
+            BlobStoreDown: They cannot be kept now.
+        """
         ...
 
     def get(self, digest: str) -> bytes:
         """The bytes with this SHA-256.
 
         Raises:
-            BlobUnavailable: There are none, or they were changed.
+            BlobUnavailable: There are none, or they were changed; as `BlobStoreDown`, if nothing can be read now.
         """
         ...
 
 
-class StoredBlob(NamedTuple):
-    """A blob that is there: its size on the disk, and when it was last written, in seconds since the epoch."""
-
-    digest: str
-    size: int
-    written: float
-
-
-class DirectoryBlobStore:
-    """Blobs as files of a directory that every client and worker of the namespace can reach."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    @property
-    def root(self) -> Path:
-        """The directory."""
-        return self._root
-
-    def _path(self, digest: str) -> Path:
-        return self._root / digest[:2] / digest
-
-    def put(self, data: bytes) -> str:
-        """Keeps the bytes: written beside, then renamed, so that a reader never sees half a blob."""
-        digest = hashlib.sha256(data).hexdigest()
-        path = self._path(digest)
-        try:
-            os.utime(path)  # it is needed anew: who removes old blobs leaves it (see `remove`)
-        except OSError:  # it is not there, or is another user's
-            self._write(path, data)
-        else:
-            if not self._has_the_first_key(path):
-                self._write(path, data)
-        return digest
-
-    def _write(self, path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)
-        ring, kept = keyring(), compressed(Payload(data=data))
-        with os.fdopen(descriptor, "wb") as file:
-            file.write((kept if ring is None else encrypted(kept, ring, _label(path.name))).SerializeToString())
-        Path(temporary).replace(path)
-
-    def _has_the_first_key(self, path: Path) -> bool:
-        """Whether a blob is encrypted as it would be now; without keys, whatever there is will do."""
-        ring = keyring()
-        return ring is None or key_of(_payload(path.read_bytes())) == ring.first.id
-
-    def encrypt_anew(self, digest: str) -> bool:
-        """Encrypts a blob with the first key, if it is not; tells whether it did.
-
-        Raises:
-            BlobUnavailable: It cannot be read.
-        """
-        path = self._path(digest)
-        if not path.exists() or self._has_the_first_key(path):
-            return False
-        written = path.stat()
-        self._write(path, self.get(digest))
-        os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns))  # it is not needed anew
-        return True
-
-    def get(self, digest: str) -> bytes:
-        """The bytes, verified against their digest."""
-        path = self._path(digest)
-        try:
-            kept = path.read_bytes()
-        except FileNotFoundError:
-            raise BlobUnavailable(
-                f"The blob {digest} is not in {self._root}: every client and worker of a run must share one blob "
-                "directory (PERDURE_BLOBS), and blobs must be kept as long as the runs. Set it, or restore the file "
-                f"{path.relative_to(self._root)} there."
-            ) from None
-        plain = decrypted(_payload(kept), keyring(), (_label(digest),))
-        if is_rejected(plain):
-            raise BlobUnavailable(f"The blob {path} {reason(plain)}.")
-        data = expanded(plain, limit=0).data
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise BlobUnavailable(
-                f"The blob {path} was changed: its content no longer has its digest. Restore it from a copy, or delete "
-                "it and start the run anew."
-            )
-        return data
-
-    def stored(self) -> Iterator[StoredBlob]:
-        """All blobs that are there now."""
-        for path in self._root.glob("??/*"):
-            if is_digest(path.name):
-                with contextlib.suppress(FileNotFoundError):  # another process has removed it meanwhile
-                    found = path.stat()
-                    yield StoredBlob(path.name, found.st_size, found.st_mtime)
-
-    def remove(self, digest: str, before: float) -> bool:
-        """Removes a blob that was last written before a time, in seconds since the epoch; tells whether it did.
-
-        It is set aside first and looked at there: who writes it meanwhile finds it gone, and writes it anew.
-        """
-        path, aside = self._path(digest), self._path(digest).with_name(f"{_UNFINISHED}{digest}")
-        try:
-            path.rename(aside)
-        except FileNotFoundError:
-            return False
-        if aside.stat().st_mtime >= before:
-            aside.rename(path)
-            return False
-        aside.unlink()
-        return True
-
-    def sweep(self, before: float) -> None:
-        """Removes what writers that were killed have left unfinished before a time."""
-        for path in self._root.glob(f"??/{_UNFINISHED}*"):
-            with contextlib.suppress(FileNotFoundError):  # another process sweeps, too
-                if path.stat().st_mtime < before:
-                    path.unlink()
-
-    def has(self, digest: str) -> bool:
-        """Whether there is a blob with this digest."""
-        return self._path(digest).exists()
-
-    def note_of(self, user: str) -> Path:
-        """Where it is noted that a namespace, by its id, keeps blobs here."""
-        return self._root / _USERS / user
-
-    def join(self, user: str, name: str) -> None:
-        """Notes that a namespace, by its id and its name for people, keeps blobs here."""
-        note = self.note_of(user)
-        if not note.exists():
-            with contextlib.suppress(OSError):  # who cannot write here keeps nothing here
-                note.parent.mkdir(parents=True, exist_ok=True)
-                note.write_text(name, encoding="utf-8")
-
-    def users(self) -> dict[str, str]:
-        """The namespaces that keep blobs here: their names by their ids."""
-        return {note.name: note.read_text(encoding="utf-8") for note in self._root.glob(f"{_USERS}/*")}
-
-
-def _payload(kept: bytes) -> Payload:
-    """What a blob's file holds; nothing, if it was changed so that it cannot be read."""
-    try:
-        return Payload.FromString(kept)
-    except DecodeError:
-        return Payload()
-
-
-def _label(digest: str) -> bytes:
-    return f"blob\0{digest}".encode()
+async def unblocked(blobs: BlobStore | None, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Does what may read or write blobs: in a thread where the store is on another machine, else at once."""
+    if blobs is not None and blobs.is_remote:
+        return await asyncio.to_thread(work, *args, **kwargs)
+    return work(*args, **kwargs)
 
 
 def store_item(item: dict[str, Any], blobs: BlobStore | None) -> dict[str, Any]:

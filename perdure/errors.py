@@ -7,6 +7,7 @@ AgentsException                            the root; `run_data` tells how far th
 ├── ModelTimeoutError                      a model call took longer than `ModelSettings.timeout`
 ├── UserError                              the program uses the library in a way that cannot work
 │   ├── BlobUnavailable                    a large item is missing from the blob store, or was changed there
+│   │   └── BlobStoreDown                  the blob store cannot be read or written now
 │   ├── ContextNotPortableError            a context that cannot travel as JSON
 │   ├── RunConflictError                   the run id belongs to a run of another agent or input
 │   ├── ThreadClosed                       a message came to a thread that was closed
@@ -27,7 +28,7 @@ AgentsException                            the root; `run_data` tells how far th
     ├── ServerUnavailable                  no Temporal server answers
     └── ServerTooOld                       the Temporal server lacks what a run needs
 
-Temporal retries none of these but SessionUnavailable: a run that ends in one of them has ended.
+Temporal retries none of these but SessionUnavailable and BlobStoreDown: a run that ends in one of them has ended.
 """
 
 from __future__ import annotations
@@ -95,7 +96,24 @@ class BlobUnavailable(UserError):
 
     def of_run(self, run_id: str) -> BlobUnavailable:
         """The same error, which says which run lacks the item."""
-        return BlobUnavailable(f"Run {run_id!r} cannot be read. {self.message}")
+        return type(self)(f"Run {run_id!r} cannot be read. {self.message}")
+
+
+class BlobStoreDown(BlobUnavailable):
+    """The blob store cannot be read or written now: its disk is full, or a share is not there.
+
+    No run ends for it: what needs the store comes again until it is back.
+    """
+
+    is_of_writing = False
+
+    @classmethod
+    def of(cls, store: object, error: OSError, *, writing: bool) -> BlobStoreDown:
+        """What a store says of an error of its disk's or network's."""
+        does = "written" if writing else "read"
+        down = cls(f"The blob store {store} cannot be {does} now ({error}). Its runs wait until it can be.")
+        down.is_of_writing = writing
+        return down
 
 
 class RunConflictError(UserError):

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,21 +17,26 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
 from perdure import Agent
-from perdure.blobs import DirectoryBlobStore
+from perdure.blob_directory import DirectoryBlobStore
+from perdure.blob_objects import ObjectBlobStore
 from perdure.connection import Connection, connect
 from perdure.contracts.converter import data_converter
 from perdure.contracts.effects import EFFECTS_QUEUE
 from perdure.contracts.run import RunInput, RunSettings
+from perdure.kept_blobs import KeptBlobs
 from perdure.served import ServedAgents
+from tests.buckets import Bucket
 from worker import WorkerSettings, build_worker
 
 
 @dataclass(frozen=True)
 class Place:
-    """A namespace and its blob store."""
+    """A namespace and its blob store, whose files lie in a folder; `touched` tells a server of theirs to look anew."""
 
     connection: Connection
-    blobs: DirectoryBlobStore
+    blobs: KeptBlobs
+    folder: Path
+    touched: Callable[[], None] = lambda: None
 
     @property
     def client(self) -> Client:
@@ -67,13 +73,14 @@ class Place:
         for blob in self.blobs.stored():
             then = time.time() - 7200
             os.utime(self.file(blob.digest), (then, then))
+        self.touched()
 
     def file(self, digest: str) -> Path:
-        return self.blobs.root / digest[:2] / digest
+        return self.folder / digest[:2] / digest
 
 
-async def new_place(folder: Path) -> Place:
-    """A new namespace on the tests' server, with a blob store in a folder."""
+async def new_place(folder: Path, bucket: Bucket | None = None) -> Place:
+    """A new namespace on the tests' server, with a blob store in a folder, or a bucket that lies there."""
     known = await connect()
     name = f"place-{uuid.uuid4().hex[:8]}"
     asked = RegisterNamespaceRequest(namespace=name)
@@ -82,9 +89,9 @@ async def new_place(folder: Path) -> Place:
     client = await Client.connect(known.address, namespace=name, data_converter=data_converter)
     await until_known(client)
     connection = Connection(client, None, False, name, known.address, folder, namespace_id=name)
-    blobs = DirectoryBlobStore(folder)
+    blobs = DirectoryBlobStore(folder) if bucket is None else ObjectBlobStore(bucket.url)
     blobs.join(name, name)
-    return Place(connection, blobs)
+    return Place(connection, blobs, folder) if bucket is None else Place(connection, blobs, folder, bucket.restart)
 
 
 async def until_known(client: Client) -> None:

@@ -35,6 +35,8 @@ from perdure.loop.steps import (
 
 from .unopened import unopened_input, unopened_result
 
+# Of an attempt that has not come to say what became of a call.
+_SAYS_NOTHING = (contracts.ATTEMPT_LOST, contracts.BLOB_STORE_DOWN, OUTCOME_UNKNOWN)
 # What Temporal says for a worker that has no such activity, as one of an older version.
 _UNKNOWN_ACTIVITY = "NotFoundError"
 
@@ -164,14 +166,22 @@ def failure(step: Step, error: FailureError) -> Outcome:
     if unopened := unopened_input(error):
         return StepDeclined(unopened)
     if isinstance(cause, ApplicationError):
-        if cause.type == contracts.STEP_DECLINED or (cause.type == _UNKNOWN_ACTIVITY and not cause.non_retryable):
-            return StepDeclined(cause.message)
-        if cause.type in (contracts.ATTEMPT_LOST, OUTCOME_UNKNOWN) and isinstance(step, CallTool):
-            return OutcomeUnknown(cause.message if cause.type == OUTCOME_UNKNOWN else "")
-        return StepFailed(Failure(cause.type or "ApplicationError", cause.message, _details(cause)))
+        return _told(step, cause)
     if isinstance(step, CallTool):
         return OutcomeUnknown()
     return _unsaid(step, cause or error)
+
+
+def _told(step: Step, cause: ApplicationError) -> Outcome:
+    """The outcome of an activity that said itself what it has come to."""
+    if cause.type == contracts.STEP_DECLINED or (cause.type == _UNKNOWN_ACTIVITY and not cause.non_retryable):
+        return StepDeclined(cause.message)
+    if cause.type in _SAYS_NOTHING and isinstance(step, CallTool):
+        return OutcomeUnknown("" if cause.type == contracts.ATTEMPT_LOST else cause.message)
+    if cause.type == contracts.BLOB_STORE_DOWN:
+        text = f"{cause.message} Ten attempts were made: resume the run then."
+        return StepDeclined(text, lost_at=workflow.time())
+    return StepFailed(Failure(cause.type or "ApplicationError", cause.message, _details(cause)))
 
 
 def _unsaid(step: Step, cause: BaseException) -> Outcome:

@@ -33,7 +33,7 @@ async def prune_blobs(screen: Screen, grace_seconds: float, *, dry_run: bool) ->
     text = f"{pruned.removed.blobs} blobs {verb}, {pruned.removed.bytes} bytes; {pruned.needed} are needed"
     young = f", {pruned.young} are not but younger than {grace_seconds:g} s" if pruned.young else ""
     document = {"dry_run": dry_run, **asdict(pruned.removed), "needed": pruned.needed, "young": pruned.young}
-    screen.show(document | {"directory": str(blobs.root)}, [Line(f"{text}{young} ({in_line(str(blobs.root))}).")])
+    screen.show(document | {"directory": blobs.place}, [Line(f"{text}{young} ({in_line(blobs.place)}).")])
     return ExitCode.OK
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import os
-import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +11,9 @@ from pathlib import Path
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeNamespaceResponse
 
 from perdure.cli.readiness import Gap
+from perdure.client.blob_stores import store_at
 from perdure.connection import Connection, missing_search_attributes
+from perdure.errors import UserError
 from perdure.limits import (
     MAX_COMMAND_BYTES,
     MAX_INLINE_ITEM_BYTES,
@@ -93,16 +95,14 @@ def _blob_gaps(connection: Connection) -> Iterator[Gap]:
                 "very long run ends before its time. Set it to a directory that all clients and workers share."
             )
         return
-    folder, was_there = Path(configured), Path(configured).is_dir()
+    is_bucket, was_there = "://" in configured, Path(configured).is_dir()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        text = f"The blob store PERDURE_BLOBS={configured!r} cannot be written ({error}): correct it, or its rights."
-        yield Gap(text, stops=True)
+        store = store_at(configured)
+        store.remove(store.put(os.urandom(16)), before=math.inf)
+    except UserError as error:
+        yield Gap(f"{error.message} Correct PERDURE_BLOBS={configured!r}, or its rights.", stops=True)
         return
-    if not was_there:
+    if not is_bucket and not was_there:
         yield Gap(
             f"The blob store PERDURE_BLOBS={configured!r} was not there and has been made: make sure that it is the "
             "directory which clients and other workers share, and not the place where one should be mounted."

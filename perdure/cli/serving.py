@@ -29,7 +29,8 @@ from perdure.cli.screen import Screen
 from perdure.cli.server_readiness import server_gaps
 from perdure.cli.versioning import version_gap, version_of
 from perdure.client.attendance import Kind, workers_of
-from perdure.client.host import Host, blob_store
+from perdure.client.blob_stores import blob_store
+from perdure.client.host import Host
 from perdure.client.inbox_metrics import report
 from perdure.connection import Connection
 from perdure.contracts.effects import EFFECTS_QUEUE

@@ -16,6 +16,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from perdure.blobs import unblocked
 from perdure.client.host import Host
 from perdure.client.outcomes import Caller
 from perdure.client.patience import patiently
@@ -197,7 +198,8 @@ class MessageTelling(ThreadTelling):
                 mine = status.thread is not None and status.thread.sequence == self.sequence
                 if mine and status.phase == "waiting for approval":
                     with naming(self.caller.run_id):
-                        return with_items(status, await self.host.blobs())
+                        blobs = await self.host.blobs()
+                        return await unblocked(blobs, with_items, status, blobs)
                 if mine and status.phase == "waiting for an outcome":
                     _log.warning("thread %s: %s See `perdure why`.", self.caller.run_id, status.why)
         finally:
@@ -214,7 +216,9 @@ class MessageTelling(ThreadTelling):
             raise RuntimeError(f"message {self.sequence} of {self.caller.run_id} has not ended")
         with naming(self.caller.run_id):
             said = self._at_its_end = await self._said_of(self._ended, outcome)
-            return Reached(Progress.of_outcome(outcome), said, answer=answer_of(outcome, await self.host.blobs()))
+            blobs = await self.host.blobs()
+            answer = await unblocked(blobs, answer_of, outcome, blobs)
+            return Reached(Progress.of_outcome(outcome), said, answer=answer)
 
     @property
     def known(self) -> Said:
@@ -237,4 +241,4 @@ class MessageTelling(ThreadTelling):
     async def _said_of(self, told: MessageOutcome, outcome: RunOutcome | None) -> Said:
         history = await self._history()
         await history.read(told.end, tail=outcome.tail if outcome is not None else None)
-        return history.said_of(told)
+        return await unblocked(await self.host.blobs(), history.said_of, told)

@@ -13,13 +13,13 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
-from perdure.blobs import DirectoryBlobStore, StoredBlob
 from perdure.client.needing import Tell, needs_of, needs_of_all
 from perdure.client.own_effects import effects_of
 from perdure.client.pruning import Removed, refuse_shared, remove
 from perdure.client.starting import find
 from perdure.connection import Connection
 from perdure.errors import UserError
+from perdure.kept_blobs import KeptBlobs, StoredBlob
 from perdure.run_summary import DeletedRun
 
 # A worker that wrote a blob names it to its run within the heartbeat timeout of 4 s, or its attempt does not count.
@@ -28,7 +28,7 @@ _GONE_SECONDS = 120.0  # the server deletes in the background
 _LOOK_SECONDS = 0.1
 
 
-async def delete_run(connection: Connection, blobs: DirectoryBlobStore | None, run_id: str, tell: Tell) -> DeletedRun:
+async def delete_run(connection: Connection, blobs: KeptBlobs | None, run_id: str, tell: Tell) -> DeletedRun:
     """Deletes a run that has ended, with all its executions, also those before a reset or a rerun, and its effects.
 
     Args:
@@ -80,7 +80,7 @@ async def _executions(client: Client, run_id: str) -> list[WorkflowExecution]:
     return [each async for each in client.list_workflows(f"WorkflowId = {json.dumps(run_id, ensure_ascii=False)}")]
 
 
-async def _blobs_of(client: Client, blobs: DirectoryBlobStore, executions: list[WorkflowExecution]) -> list[StoredBlob]:
+async def _blobs_of(client: Client, blobs: KeptBlobs, executions: list[WorkflowExecution]) -> list[StoredBlob]:
     needs = await needs_of(client, blobs, executions)
     return await asyncio.to_thread(lambda: [blob for blob in blobs.stored() if blob.digest in needs.needed])
 
@@ -93,9 +93,9 @@ async def _settled(own: list[StoredBlob]) -> float:
 
 
 async def _unneeded(
-    connection: Connection, blobs: DirectoryBlobStore, without: set[str], own: list[StoredBlob], tell: Tell
+    connection: Connection, blobs: KeptBlobs, without: set[str], own: list[StoredBlob], tell: Tell
 ) -> list[StoredBlob]:
-    refuse_shared(connection, blobs)
+    await asyncio.to_thread(refuse_shared, connection, blobs)
     needs = await needs_of_all(connection.client, blobs, without=without, tell=tell)
     return [blob for blob in own if blob.digest not in needs.needed]
 

@@ -21,6 +21,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from perdure.blobs import unblocked
 from perdure.client.host import Host
 from perdure.client.outcomes import Caller
 from perdure.client.patience import patiently
@@ -94,7 +95,8 @@ class Execution:
                 status = await self.query("status", StatusView)
                 if status.phase == "waiting for approval":
                     with naming(self.caller.run_id):
-                        return with_items(status, await self.host.blobs())
+                        blobs = await self.host.blobs()
+                        return await unblocked(blobs, with_items, status, blobs)
                 if status.phase == "waiting for an outcome":
                     _log.warning("run %s: %s See `perdure why`.", self.caller.run_id, status.why)
         return None
@@ -105,7 +107,8 @@ class Execution:
             record = await self._record()
             await record.read(tail=outcome.tail)
             reached = await self._reached(Progress.of_outcome(outcome), record)
-            return replace(reached, answer=answer_of(outcome, await self.host.blobs()))
+            blobs = await self.host.blobs()
+            return replace(reached, answer=await unblocked(blobs, answer_of, outcome, blobs))
 
     async def reached(self, status: StatusView) -> Reached:
         """How far the run has come by its status."""
@@ -132,10 +135,11 @@ class Execution:
 
     async def _reached(self, progress: Progress, record: Transcript) -> Reached:
         shown: Said | None = None
+        blobs = await self.host.blobs()
         if progress.inputs:
-            progress = replace(progress, inputs=whole_inputs(progress.inputs, await self.host.blobs()))
+            progress = replace(progress, inputs=await unblocked(blobs, whole_inputs, progress.inputs, blobs))
         if progress.shown_epoch != record.epoch:
-            transcript = Transcript(self._page, await self.host.blobs(), progress.shown_epoch)
+            transcript = Transcript(self._page, blobs, progress.shown_epoch)
             await transcript.read()
             shown = transcript.said
         return Reached(progress, record.said, shown)

@@ -20,6 +20,7 @@ from perdure.contracts.told import GuardrailView
 
 _REBUILT: dict[str, Callable[[str], errors.AgentsException]] = {
     "AgentsException": errors.AgentsException,
+    "BlobStoreDown": errors.BlobStoreDown,
     "BlobUnavailable": errors.BlobUnavailable,
     "ContextNotPortableError": errors.ContextNotPortableError,
     "ConversationStateUnknown": errors.ConversationStateUnknown,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from perdure.blobs import unblocked
 from perdure.client.execution import Execution
 from perdure.client.going_on import Fresh, state_of_turn
 from perdure.client.host import Host
@@ -61,8 +62,9 @@ async def fork(
     fixed: RunInput = await host.call(execution.query("definition", RunInput))
     wanted = _wanted(caller, fixed, execution.queue, given)
     wanted = replace(wanted, max_turns=saved.max_turns, run_id=run_id)
-    fresh = Fresh(_snapshot(lent, fixed), state, saved.kept, await host.call(host.blobs()), stood.inputs)
-    going_on = state_of_turn(stood, fresh)
+    blobs = await host.call(host.blobs())
+    fresh = Fresh(_snapshot(lent, fixed), state, saved.kept, blobs, stood.inputs)
+    going_on = await unblocked(blobs, state_of_turn, stood, fresh)
     return await launch_state(host, wanted, caller.run_id, going_on, attach=False)
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from perdure.blobs import DirectoryBlobStore
 from perdure.client.background import BackgroundLoop
+from perdure.client.blob_stores import blob_store
 from perdure.client.queues import QueueLock, is_of_this_host, new_queue_name, remove_old_locks
 from perdure.client.serving import Serving, end
 from perdure.connection import Connection, connect
@@ -22,6 +22,7 @@ from perdure.contracts.effects import EFFECTS_QUEUE
 from perdure.contracts.watching import is_watch_queue, watch_queue
 from perdure.errors import ServerUnavailable
 from perdure.event_hub import EventHub
+from perdure.kept_blobs import KeptBlobs
 from perdure.rooms import load_room
 from perdure.served import ServedAgents
 from perdure.server import data_home, server_status
@@ -109,18 +110,19 @@ class Host:
         if new.address == known.address:
             return known
         self._connection = new
+        blobs = await asyncio.to_thread(blob_store, new)
         for queue, serving in list(self._serving.items()):
             del self._serving[queue]
             self._ending.add(asyncio.create_task(end(serving)))
             if new.home == known.home and (self._is_ours(queue) or is_watch_queue(queue)):
-                self._serving[queue] = self._started(new, queue, takes_steps=serving.takes_steps)
+                self._serving[queue] = self._started(new, blobs, queue, takes_steps=serving.takes_steps)
         if new.home != known.home:
             self._queue, self._locks = None, {}
         return new
 
-    async def blobs(self) -> DirectoryBlobStore | None:
-        """Where large items lie: the directory `PERDURE_BLOBS`, the embedded server's, or nowhere."""
-        return blob_store(await self.connection())
+    async def blobs(self) -> KeptBlobs | None:
+        """Where large items lie: in `PERDURE_BLOBS`, the embedded server's directory, or nowhere."""
+        return await asyncio.to_thread(blob_store, await self.connection())
 
     def lease(self, loop: asyncio.AbstractEventLoop) -> None:
         """Serves user code on this loop until it ends; called on the loop itself."""
@@ -216,15 +218,15 @@ class Host:
             await self._start_worker(queue, takes_steps=takes_steps)
 
     async def _start_worker(self, queue: str, *, takes_steps: bool) -> None:
-        self._serving[queue] = self._started(await self.connection(), queue, takes_steps=takes_steps)
+        connection, blobs = await self.connection(), await self.blobs()
+        self._serving[queue] = self._started(connection, blobs, queue, takes_steps=takes_steps)
 
-    def _started(self, connection: Connection, queue: str, *, takes_steps: bool) -> Serving:
+    def _started(self, connection: Connection, blobs: KeptBlobs | None, queue: str, *, takes_steps: bool) -> Serving:
         room = load_room("worker")
         if is_watch_queue(queue):
             worker = room.build_watch_worker(connection.client, queue, self.events)
         else:
             settings = room.WorkerSettings(task_queue=queue, activities=takes_steps)
-            blobs = blob_store(connection)
             worker = room.build_worker(connection.client, self.served, blobs, settings, self.events)
         return Serving(worker, asyncio.create_task(worker.run(), name=f"worker of {queue}"), takes_steps)
 
@@ -283,13 +285,3 @@ def _at_exit(close: Callable[[], None]) -> None:
     """
     register = getattr(threading, "_register_atexit", atexit.register)
     register(close)
-
-
-def blob_store(connection: Connection) -> DirectoryBlobStore | None:
-    """The blob store that goes with a connection; that its namespace uses it is noted there."""
-    configured = os.environ.get("PERDURE_BLOBS")
-    if not configured and not connection.embedded:
-        return None
-    store = DirectoryBlobStore(Path(configured) if configured else connection.home / "blobs")
-    store.join(connection.namespace_id, f"{connection.namespace} at {connection.address}")
-    return store

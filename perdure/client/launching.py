@@ -10,6 +10,7 @@ from typing import Any
 from temporalio.client import WorkflowExecutionStatus
 
 from perdure.agent import Agent
+from perdure.blobs import unblocked
 from perdure.client.host import Host
 from perdure.client.outcomes import Caller
 from perdure.client.queues import is_process_queue
@@ -79,13 +80,13 @@ def lent_by(host: Host, wanted: Wanted) -> Lent:
 async def _launch_here(
     host: Host, wanted: Wanted, caller: Caller, taken: Snapshot, state: dict[str, Any] | None
 ) -> Found:
-    connection = await host.connection()
+    connection, blobs = await host.connection(), await host.blobs()
     queue = await host.own_queue()
     run = make_input(
         caller.agent.name,
         snapshot=taken,
         settings=settings_of(wanted.config, by_name=False),
-        **given_input(wanted.given, await host.blobs()),
+        **await unblocked(blobs, given_input, wanted.given, blobs),
         **_options(wanted, state),
     )
     found = await start_or_attach(connection, caller.run_id, queue, run, rerun=wanted.rerun, eager=True)
@@ -95,12 +96,12 @@ async def _launch_here(
 
 
 async def _launch_by_name(host: Host, wanted: Wanted, agent: str, state: dict[str, Any] | None) -> tuple[Caller, Found]:
-    connection = await host.connection()
+    connection, blobs = await host.connection(), await host.blobs()
     caller = Caller(wanted.run_id or new_run_id(agent), Agent(name=agent))
     run = make_input(
         agent,
         settings=settings_of(wanted.config, by_name=True),
-        **given_input(wanted.given, await host.blobs()),
+        **await unblocked(blobs, given_input, wanted.given, blobs),
         **_options(wanted, state),
     )
     wanted.begins(caller.run_id)

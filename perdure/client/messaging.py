@@ -21,6 +21,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.agent import Agent
+from perdure.blobs import unblocked
 from perdure.canonical import digest_of
 from perdure.client.host import Host
 from perdure.client.launching import lent_by
@@ -100,7 +101,8 @@ async def _prepared(host: Host, wanted: Wanted, caller: Caller, taken: Snapshot 
     values: dict[str, Any] = {"context": context, "max_turns": wanted.max_turns, "by_name": by_name}
     values["settings"] = settings
     fields = {each: value for each, value in values.items() if value != ThreadMessage.model_fields[each].default}
-    items = given_items(wanted.given, await host.blobs())
+    blobs = await host.blobs()
+    items = await unblocked(blobs, given_items, wanted.given, blobs)
     if not by_name:
         fields["agents"] = agents
     try:

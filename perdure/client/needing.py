@@ -17,10 +17,10 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
-from perdure.blobs import DirectoryBlobStore
 from perdure.compression import expanded
 from perdure.encryption import ENCRYPTED, Place, decrypted, lacks_key, reason
 from perdure.errors import BlobUnavailable, UserError
+from perdure.kept_blobs import KeptBlobs
 from perdure.keyring import keyring
 
 Tell: TypeAlias = Callable[[str], None]
@@ -61,7 +61,7 @@ class Needs:
         self.needed |= new
         return new
 
-    def note_chunks(self, run_id: str, data: bytes, blobs: DirectoryBlobStore) -> None:
+    def note_chunks(self, run_id: str, data: bytes, blobs: KeptBlobs) -> None:
         """Notes the sealed chunks that some bytes name and that are not there."""
         for found in _CHUNK.findall(data):
             digest = found.decode()
@@ -81,9 +81,7 @@ class Needs:
             )
 
 
-async def needs_of_all(
-    client: Client, blobs: DirectoryBlobStore, *, without: Set[str] = frozenset(), tell: Tell
-) -> Needs:
+async def needs_of_all(client: Client, blobs: KeptBlobs, *, without: Set[str] = frozenset(), tell: Tell) -> Needs:
     """What the workflows of the namespace need of what is in the store now, running or ended.
 
     Args:
@@ -103,7 +101,7 @@ async def needs_of_all(
     return reading.needs
 
 
-async def needs_of(client: Client, blobs: DirectoryBlobStore, executions: Iterable[WorkflowExecution]) -> Needs:
+async def needs_of(client: Client, blobs: KeptBlobs, executions: Iterable[WorkflowExecution]) -> Needs:
     """What some executions need; where one of their blobs is missing or was changed, what it named is left out.
 
     Raises:
@@ -120,13 +118,13 @@ class _Reading:
     """Reads histories, each once, several at a time."""
 
     client: Client
-    blobs: DirectoryBlobStore
+    blobs: KeptBlobs
     tell: Tell
     needs: Needs
     seen: set[str] = field(default_factory=set[str])
 
     @classmethod
-    async def begun(cls, client: Client, blobs: DirectoryBlobStore, tell: Tell) -> _Reading:
+    async def begun(cls, client: Client, blobs: KeptBlobs, tell: Tell) -> _Reading:
         there = await asyncio.to_thread(lambda: {blob.digest for blob in blobs.stored()})
         return cls(client, blobs, tell, Needs(there))
 
@@ -184,7 +182,7 @@ def readable(payload: Payload, place: Place) -> bytes:
     return plain.data
 
 
-def follow(needs: Needs, blobs: DirectoryBlobStore, *, strict: bool = True) -> None:
+def follow(needs: Needs, blobs: KeptBlobs, *, strict: bool = True) -> None:
     """Notes what the needed blobs name in turn.
 
     Raises:

@@ -6,10 +6,10 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from perdure.blobs import DirectoryBlobStore, StoredBlob
 from perdure.client.needing import Needs, Tell, needs_of_all
 from perdure.connection import Connection
 from perdure.errors import UserError
+from perdure.kept_blobs import KeptBlobs, StoredBlob
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,7 @@ class Pruned:
     young: int
 
 
-async def prune(
-    connection: Connection, blobs: DirectoryBlobStore, *, grace_seconds: float, dry_run: bool, tell: Tell
-) -> Pruned:
+async def prune(connection: Connection, blobs: KeptBlobs, *, grace_seconds: float, dry_run: bool, tell: Tell) -> Pruned:
     """Removes what no run of the namespace needs, open or closed, and what writers that were killed left unfinished.
 
     Args:
@@ -50,13 +48,13 @@ async def prune(
     Raises:
         UserError: It cannot be known what is needed; nothing was removed.
     """
-    refuse_shared(connection, blobs)
+    await asyncio.to_thread(refuse_shared, connection, blobs)
     before = time.time() - grace_seconds
     needs = await needs_of_all(connection.client, blobs, tell=tell)
     return await asyncio.to_thread(_sweep, blobs, needs, before, dry_run=dry_run)
 
 
-def refuse_shared(connection: Connection, blobs: DirectoryBlobStore) -> None:
+def refuse_shared(connection: Connection, blobs: KeptBlobs) -> None:
     """Refuses a store that other namespaces use: of what their runs need nothing is known here.
 
     Raises:
@@ -65,13 +63,13 @@ def refuse_shared(connection: Connection, blobs: DirectoryBlobStore) -> None:
     others = {user: name for user, name in blobs.users().items() if user != connection.namespace_id}
     for user, name in others.items():
         raise UserError(
-            f"The blobs in {blobs.root} are shared with another namespace, {name}, whose runs are not known here; "
+            f"The blobs in {blobs.place} are shared with another namespace, {name}, whose runs are not known here; "
             f"nothing is removed. If that namespace keeps nothing there any more, delete "
             f"{blobs.note_of(user)} and try again."
         )
 
 
-def _sweep(blobs: DirectoryBlobStore, needs: Needs, before: float, *, dry_run: bool) -> Pruned:
+def _sweep(blobs: KeptBlobs, needs: Needs, before: float, *, dry_run: bool) -> Pruned:
     unneeded = [blob for blob in blobs.stored() if blob.digest not in needs.needed]
     old = [blob for blob in unneeded if blob.written < before]
     removed = Removed(len(old), sum(blob.size for blob in old)) if dry_run else remove(blobs, old, before)
@@ -80,7 +78,7 @@ def _sweep(blobs: DirectoryBlobStore, needs: Needs, before: float, *, dry_run: b
     return Pruned(removed, needed=len(needs.needed), young=len(unneeded) - removed.blobs)
 
 
-def remove(blobs: DirectoryBlobStore, unneeded: list[StoredBlob], before: float) -> Removed:
+def remove(blobs: KeptBlobs, unneeded: list[StoredBlob], before: float) -> Removed:
     """Removes blobs but those that somebody has written since."""
     gone = [blob for blob in unneeded if blobs.remove(blob.digest, before)]
     return Removed(len(gone), sum(blob.size for blob in gone))

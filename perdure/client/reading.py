@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from perdure.blobs import BlobStore, load_item
+from perdure.blobs import BlobStore, load_item, unblocked
 from perdure.canonical import encode
 from perdure.contracts.given import answers_after, as_given
 from perdure.contracts.messages import StatusView
@@ -126,16 +126,18 @@ class Transcript:
             start = len(self._entries)
             upto = count if tail is None else tail.first
             epoch = self._wanted if tail is None else tail.epoch
-            page = unsealed(await self._ask(PageRequest(epoch=epoch, start=start, upto=upto)), self._blobs)
+            page = await self._ask(PageRequest(epoch=epoch, start=start, upto=upto))
+            page = await unblocked(self._blobs, unsealed, page, self._blobs)
             if page.epoch != self._epoch:
                 self._start_over(page.epoch)
                 if page.first > 0:
                     continue
-            self._take(page)
+            await unblocked(self._blobs, self._take, page)
             if len(self._entries) >= (page.count if count is None else min(count, page.count)):
                 break
         if tail is not None:
-            self._take(unsealed(tail, self._blobs))
+            tail = await unblocked(self._blobs, unsealed, tail, self._blobs)
+            await unblocked(self._blobs, self._take, tail)
 
     def _start_over(self, epoch: int) -> None:
         self._epoch, self._entries, self._responses, self._digest = epoch, [], {}, ""

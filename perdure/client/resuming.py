@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from perdure.agent import Agent
+from perdure.blobs import unblocked
 from perdure.client.adopting import adopt
 from perdure.client.comparing import check_no_session, check_options
 from perdure.client.execution import Execution
@@ -200,14 +201,15 @@ async def _new(
     kept = wanted.kept if waits else wanted.kept or saved.kept
     if kept is not None or saved.kept is not None:
         check_no_session(wanted)
-    fresh = Fresh(agents, travelling, kept, await host.call(host.blobs()), inputs, wanted.session_definition)
+    blobs = await host.call(host.blobs())
+    fresh = Fresh(agents, travelling, kept, blobs, inputs, wanted.session_definition)
     if waits:
         if saved.frozen is None:
             raise UserError(
                 f"Run {state.run_id!r} has ended or is gone, and the state does not hold what it knew: give a state "
                 "of a result, or what its to_json wrote."
             )
-        going_on = state_of_wait(saved, state.drafts, fresh)
+        going_on = await unblocked(blobs, state_of_wait, saved, state.drafts, fresh)
     else:
-        going_on = state_of_turn(saved, fresh)
+        going_on = await unblocked(blobs, state_of_turn, saved, fresh)
     return await launch_state(host, wanted, state.run_id, going_on, attach=waits)

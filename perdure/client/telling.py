@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from perdure.blobs import store_items
+from perdure.blobs import store_items, unblocked
 from perdure.client.execution import Execution
 from perdure.client.patience import UNANSWERED, insisted
 from perdure.contracts.holding import HoldMessage, HoldReceipt
@@ -88,7 +88,8 @@ class Telling(Execution):
             UserError: The run has ended, or does not take it.
             RunUnattended: Nobody serves it, and this process cannot answer for it.
         """
-        stored = store_items(draft.items, await self.host.blobs(), _SENT_BYTES)
+        blobs = await self.host.blobs()
+        stored = await unblocked(blobs, store_items, draft.items, blobs, _SENT_BYTES)
         message = _message(draft, stored, by, when)
         unanswered = (
             f"Run {self.caller.run_id!r} did not take message {draft.message_id!r} in time. Its task queue is "

@@ -32,6 +32,7 @@ CALL_USER = "call."  # followed by the role
 STEP_DECLINED = "StepDeclined"  # the worker did not do the step, certainly
 KEY_MISSING = "EncryptionKeyMissing"  # of a workflow task, too: it waits for a worker with the key
 ATTEMPT_LOST = "AttemptLost"  # the worker's own end interrupted it
+BLOB_STORE_DOWN = "BlobStoreDown"  # what came of it could not be kept
 
 GuardrailKind = Literal["input", "output", "tool_input", "tool_output"]
 GuardrailSource = Literal["agent", "run", "tool"]

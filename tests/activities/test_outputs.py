@@ -12,7 +12,7 @@ import pytest
 from activities.outputs import final_output, read_final, read_output, value_output
 from activities.tool_outputs import as_output, is_object
 from perdure.agent import Agent
-from perdure.blobs import DirectoryBlobStore
+from perdure.blob_directory import DirectoryBlobStore
 from perdure.contracts.steps import Output
 from perdure.errors import UserError
 from perdure.limits import MAX_OUTPUT_BYTES

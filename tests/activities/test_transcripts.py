@@ -13,7 +13,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.transcripts import Transcript, Transcripts, item_of
 from perdure.agent import Agent
-from perdure.blobs import DirectoryBlobStore, store_item
+from perdure.blob_directory import DirectoryBlobStore
+from perdure.blobs import store_item
 from perdure.contracts.run import PageEntry, PageRequest, TranscriptPage
 from perdure.contracts.steps import TranscriptName
 from perdure.items import HandoffOutputItem

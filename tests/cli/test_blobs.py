@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
-from perdure.blobs import DirectoryBlobStore
+from perdure.blob_directory import DirectoryBlobStore
 from tests.cli.conftest import Shop
 
 pytestmark = pytest.mark.thorough
@@ -58,7 +59,7 @@ def test_a_store_that_another_namespace_uses_is_not_pruned(shop: Shop) -> None:
     old = put_old(shop, b"another's")
     stored(shop).join("another-id", "production")
     refused = shop.perdure("blobs", "prune")
-    stored(shop).note_of("another-id").unlink()
+    Path(stored(shop).note_of("another-id")).unlink()
     assert refused.code == 2
     assert "shared with another namespace, production" in refused.err
     assert old in {blob.digest for blob in stored(shop).stored()}

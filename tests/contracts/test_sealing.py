@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perdure.blobs import DirectoryBlobStore
+from perdure.blob_directory import DirectoryBlobStore
 from perdure.canonical import canonical, encode
 from perdure.contracts.run import PageEntry, ResponseView, TranscriptPage
 from perdure.contracts.sealing import seal, seal_but_tail, unsealed

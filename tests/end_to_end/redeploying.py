@@ -27,8 +27,9 @@ from perdure import (
     function_tool,
     handoff,
 )
+from perdure.client.blob_stores import blob_store
 from perdure.client.deploying import Affected, Deployed, check_deployment
-from perdure.client.host import Host, blob_store
+from perdure.client.host import Host
 from perdure.connection import connect
 from perdure.contracts.converter import data_converter
 from perdure.served import ServedAgents

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from perdure.blobs import DirectoryBlobStore, load_blob, load_item, store_item, store_items
+from perdure.blob_directory import DirectoryBlobStore
+from perdure.blobs import load_blob, load_item, store_item, store_items
 from perdure.canonical import canonical, encode
-from perdure.errors import BlobUnavailable, UserError
+from perdure.errors import BlobStoreDown, BlobUnavailable, UserError
 from perdure.items import is_reference
 from perdure.keyring import KEYS, Key, keyring, new_key
 from perdure.limits import MAX_INLINE_ITEM_BYTES
@@ -88,6 +89,7 @@ def test_no_half_written_file_is_left(blobs: DirectoryBlobStore, tmp_path: Path)
 
 
 def test_a_missing_blob_is_an_error_that_says_what_must_be_shared(blobs: DirectoryBlobStore) -> None:
+    blobs.put(b"another one")
     with pytest.raises(UserError, match=r"is not in .*PERDURE_BLOBS"):
         blobs.get("0" * 64)
 
@@ -99,6 +101,18 @@ def test_a_changed_blob_is_an_error(blobs: DirectoryBlobStore, tmp_path: Path) -
     path.write_bytes(b"Data")
     with pytest.raises(UserError, match="was changed"):
         blobs.get(digest)
+
+
+def test_a_store_that_is_not_there_is_down_and_lacks_no_blob(blobs: DirectoryBlobStore, tmp_path: Path) -> None:
+    digest = blobs.put(b"data")
+    away = DirectoryBlobStore(tmp_path / "unmounted")
+    with pytest.raises(BlobStoreDown, match="unmounted cannot be read now"):
+        away.get(digest)
+    (tmp_path / "unmounted").write_text("no directory")
+    with pytest.raises(BlobStoreDown, match="unmounted cannot be read now"):
+        away.get(digest)
+    with pytest.raises(BlobStoreDown, match="unmounted cannot be written now"):
+        away.put(b"data")
 
 
 def test_a_reference_without_a_store_is_an_error(blobs: DirectoryBlobStore) -> None:

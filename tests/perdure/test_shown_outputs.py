@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from perdure.blobs import DirectoryBlobStore, load_item
+from perdure.blob_directory import DirectoryBlobStore
+from perdure.blobs import load_item
 from perdure.canonical import encode
 from perdure.errors import UserError
 from perdure.limits import FEWEST_TOOL_OUTPUT_BYTES, MAX_ITEM_BYTES

@@ -14,7 +14,8 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from perdure import BlobUnavailable, RunConfig, Runner, function_tool
-from perdure.blobs import DirectoryBlobStore, store_item
+from perdure.blob_directory import DirectoryBlobStore
+from perdure.blobs import store_item
 from perdure.connection import connect
 from perdure.contracts.run import RunInput
 from perdure.contracts.steps import CALL_MODEL
@@ -64,7 +65,7 @@ def blobs_of(home: Path) -> dict[str, Path]:
 SHA256 = 64  # digits; what else lies there is no blob
 HARM = pytest.mark.parametrize(
     ("harm", "said"),
-    [(delete, "is not in .* restore the file"), (tamper, "was changed: .* Restore it from a copy")],
+    [(delete, "is not in .* restore .* there"), (tamper, "was changed: .* Restore it from a copy")],
 )
 
 

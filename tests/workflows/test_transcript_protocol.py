@@ -30,7 +30,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.conversation_cache import ConversationCache, Held
 from activities.conversations import Conversations
 from perdure import Agent, RunConfig, Runner, function_tool, handoff
-from perdure.blobs import DirectoryBlobStore
+from perdure.blob_directory import DirectoryBlobStore
 from perdure.client.host import Host
 from perdure.connection import connect
 from perdure.contracts.converter import data_converter

@@ -25,7 +25,8 @@ from perdure import (
     output_guardrail,
     tool_input_guardrail,
 )
-from perdure.client.host import Host, blob_store
+from perdure.client.blob_stores import blob_store
+from perdure.client.host import Host
 from perdure.compression import expanded
 from perdure.contracts.converter import data_converter
 from perdure.served import ServedAgents

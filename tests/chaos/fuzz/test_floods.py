@@ -12,7 +12,8 @@ import pytest
 from temporalio.client import Client
 
 from perdure import Run, RunCancelled, Runner, function_tool
-from perdure.client.host import Host, blob_store
+from perdure.client.blob_stores import blob_store
+from perdure.client.host import Host
 from perdure.contracts.converter import data_converter
 from perdure.served import ServedAgents
 from perdure.testing import tool_call

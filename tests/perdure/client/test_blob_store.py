@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.client.host import blob_store
+from perdure.client.blob_stores import blob_store
 from perdure.connection import connect
 
 

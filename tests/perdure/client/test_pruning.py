@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from perdure.client.needing import Needs, payloads_of
 from perdure.client.pruning import Pruned, prune
 from perdure.testing import tool_call
 from tests.agents import scripted
+from tests.buckets import running_bucket
 from tests.namespaces import Place, new_place
 
 pytestmark = pytest.mark.thorough
@@ -34,9 +36,17 @@ def reader(page: str, *lengths: int) -> Agent[Any]:
     return scripted(*calls, "done", name="Reader", tools=[read])
 
 
-@pytest.fixture
-async def place(tmp_path: Path) -> Place:
-    return await new_place(tmp_path)
+@pytest.fixture(params=["directory", "bucket"])
+async def place(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Place]:
+    if request.param == "directory":
+        yield await new_place(tmp_path)
+        return
+    with running_bucket(tmp_path) as bucket:
+        for name, value in bucket.environment.items():
+            monkeypatch.setenv(name, value)
+        yield await new_place(bucket.folder, bucket)
 
 
 async def pruned(place: Place, *, dry_run: bool = False) -> Pruned:
@@ -115,6 +125,7 @@ async def test_where_a_chunk_is_missing_nothing_is_removed_and_its_run_is_named(
     run_id = await place.ran(reader("a", *[30_000] * 5), history_events=20)
     chunk = max(place.digests, key=lambda digest: len(place.blobs.get(digest)))
     place.file(chunk).unlink()
+    place.touched()
     place.blobs.put(b"nobody's")
     place.age()
     before = place.digests
@@ -141,9 +152,9 @@ async def test_a_store_that_another_namespace_uses_is_left_alone(place: Place) -
     with pytest.raises(UserError, match="shared with another namespace, production at temporal:7233") as raised:
         await pruned(place)
     assert len(place.digests) == 1
-    note = place.blobs.note_of("another-id")
-    assert str(note) in raised.value.message
-    note.unlink()
+    assert place.blobs.note_of("another-id") in raised.value.message
+    (place.folder / "namespaces" / "another-id").unlink()
+    place.touched()
     await pruned(place)
     assert place.digests == set()
 

@@ -72,6 +72,8 @@ async def test_items_that_do_not_hash_to_their_digest_are_refused() -> None:
 
 
 class Shelf(BlobStore):
+    is_remote = False
+
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}
 
