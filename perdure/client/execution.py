@@ -218,8 +218,18 @@ class Execution:
         return await self._ask("status", StatusView, (), seconds)
 
     async def cancel(self) -> None:
-        """Asks the run to stop."""
-        await self.tell(lambda handle: handle.cancel())
+        """Asks the run to stop, in whichever history it is; one that has ended is left as it is.
+
+        A history that has gone on would take it for done, and do nothing.
+        """
+        first = await self._first_history()
+        try:
+            await self._anywhere(
+                lambda client: client.get_workflow_handle(self.caller.run_id, first_execution_run_id=first).cancel()
+            )
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:  # else a later run has its id, so this one has ended
+                raise
 
     async def update(self, name: str, message: Any, kind: type[_T], *, within: timedelta, update_id: str = "") -> _T:
         """What the run answers to an update, wherever it has gone on.

@@ -264,6 +264,17 @@ async def test_a_cancelled_run_is_cancelled_wherever_it_has_gone_on() -> None:
         await run.result()
 
 
+async def test_a_run_that_has_gone_on_unnoticed_is_cancelled_where_it_is() -> None:
+    run = await Runner.start(scripted(refund_call(), "done"), "go", run_config=RunConfig(history_events=SHORT))
+    await run.result_or_interruptions()
+    await signal_nonsense(run.id, 60)
+    while len(await executions_of(run.id)) < 2:  # noqa: ASYNC110  the run is elsewhere
+        await asyncio.sleep(0.1)
+    await run.cancel()
+    with pytest.raises(RunCancelled):
+        await asyncio.wait_for(run.result(), 30)
+
+
 @pytest.mark.thorough
 async def test_a_fork_of_a_long_run_goes_on_from_its_turn() -> None:
     agent = scripted(*adding(0, TURNS), "done")
