@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from perdure.errors import BlobStoreDown, UserError
+from perdure.errors import UserError
 from perdure.item_json import is_digest
 from perdure.kept_blobs import KeptBlobs, StoredBlob
 
@@ -55,7 +55,7 @@ class ObjectBlobStore(KeptBlobs):
 
     def stored(self) -> Iterator[StoredBlob]:
         """All blobs that are there now."""
-        with self._asked():
+        with self._at_work():
             for found in self._listed():
                 name = str(found["path"]).rpartition("/")[2]
                 if is_digest(name):
@@ -66,7 +66,7 @@ class ObjectBlobStore(KeptBlobs):
 
         Who writes it between the look at it and its removal loses it: a few milliseconds, of what no run has needed.
         """
-        with self._asked():
+        with self._at_work():
             found = self._head(self._name(digest))
             if found is None or found["last_modified"].timestamp() >= before:
                 return False
@@ -79,7 +79,7 @@ class ObjectBlobStore(KeptBlobs):
 
     def has(self, digest: str) -> bool:
         """Whether there is a blob with this digest."""
-        with self._asked():
+        with self._at_work():
             return self._head(self._name(digest)) is not None
 
     def note_of(self, user: str) -> str:
@@ -94,16 +94,9 @@ class ObjectBlobStore(KeptBlobs):
 
     def users(self) -> dict[str, str]:
         """The namespaces that keep blobs here: their names by their ids."""
-        with self._asked():
+        with self._at_work():
             paths = [str(found["path"]) for found in self._listed(_USERS)]
             return {path.rpartition("/")[2]: (self._get(path) or b"").decode() for path in paths}
-
-    @contextlib.contextmanager
-    def _asked(self) -> Generator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise BlobStoreDown.of(self.place, error, writing=False) from error
 
     def _put(self, name: str, kept: bytes) -> None:
         with _reaching():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -39,19 +40,15 @@ class KeptBlobs(ABC):
     def put(self, data: bytes) -> str:
         """Keeps the bytes."""
         digest = hashlib.sha256(data).hexdigest()
-        try:
+        with self._at_work(writing=True):
             if not self._renewed(digest):
                 self._write(digest, _kept(digest, data))
-        except OSError as error:
-            raise BlobStoreDown.of(self.place, error, writing=True) from error
         return digest
 
     def get(self, digest: str) -> bytes:
         """The bytes, verified against their digest."""
-        try:
+        with self._at_work():
             kept = self._read(digest)
-        except OSError as error:
-            raise BlobStoreDown.of(self.place, error, writing=False) from error
         if kept is None:
             raise BlobUnavailable(
                 f"The blob {digest} is not in {self.place}: every client and worker of a run must share one blob store "
@@ -75,11 +72,22 @@ class KeptBlobs(ABC):
         Raises:
             BlobUnavailable: It cannot be read.
         """
-        kept = self._read(digest)
+        with self._at_work():
+            kept = self._read(digest)
         if kept is None or has_the_first_key(kept):
             return False
-        self._write_anew(digest, _kept(digest, self.get(digest)))
+        anew = _kept(digest, self.get(digest))
+        with self._at_work(writing=True):
+            self._write_anew(digest, anew)
         return True
+
+    @contextlib.contextmanager
+    def _at_work(self, *, writing: bool = False) -> Generator[None]:
+        """Lets an error of the disk's or network's be one of the store's."""
+        try:
+            yield
+        except OSError as error:
+            raise BlobStoreDown.of(self.place, error, writing=writing) from error
 
     def _where(self, digest: str) -> str:
         return f"{self.place.rstrip('/')}/{self._name(digest)}"

@@ -32,7 +32,7 @@ from perdure.loop.steps import (
 )
 
 from .commands import Command, command_for
-from .continuing import Continuing
+from .continuing import Continuing, heard_of_its_end
 from .details import goal_of
 from .listing import list_run
 from .opening import NOTHING
@@ -113,6 +113,7 @@ class AgentRun(Threads):
         await self.answer_all()
         self.goal = goal_of(self.state, self.goal)  # its item may be among those that are sealed
         await self._continuing.seal(self.state)
+        await heard_of_its_end()
         self._record()
         going_on = self._continuing.input(self.state, self.ignored, self.goal)
         if going_on is None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from perdure.contracts.frozen import freeze
 from perdure.contracts.run import RunInput, RunSettings
@@ -29,6 +29,8 @@ from .unopened import check_opened
 
 _SEAL_TIMEOUT = timedelta(seconds=60)
 _ATTEMPTS = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=5)
+_HEARS_OF_ITS_END = "a run hears of its end before it goes on"  # histories that went on before 2026-11-27 did not
+_A_MOMENT = timedelta(milliseconds=1)
 _PATIENCE_EVENTS = 1000  # after a run could not go on in a new history it tries again this much later
 
 
@@ -85,6 +87,16 @@ class Continuing:
             warn(state, text)
 
 
+async def heard_of_its_end() -> None:
+    """Lets a cancellation that has come be heard, which the new history would know nothing of.
+
+    temporalio gives a workflow its messages before a cancellation that came with them: one that goes on for a message
+    leaves it behind. A timer ends together with a cancellation, and that counts.
+    """
+    if workflow.patched(_HEARS_OF_ITS_END):
+        await workflow.sleep(_A_MOMENT, summary="before the run goes on in a new history")
+
+
 async def _seal(state: LoopState, frame: Frame, transcript: Transcript, upto: int, number: int) -> None:
     start = transcript.first
     asked = SealInput(
@@ -105,4 +117,6 @@ async def _seal(state: LoopState, frame: Frame, transcript: Transcript, upto: in
         seal(frame, transcript, [Chunk(**chunk.model_dump()) for chunk in sealed.chunks])
         seal_history(state.thread, transcript)
     except (ActivityError, ValueError) as error:
+        if is_cancelled_exception(error):  # the run itself is to stop
+            raise
         warn(state, f"Items {start} to {upto} could not be sealed: {getattr(error, 'cause', None) or error}"[:400])

@@ -101,9 +101,9 @@ class Fuzz:
             await self.judge(run.id, name, phases=(*WAITING, "paused", "interrupted"))
         await run.resume()
         assert (await run.send("thanks", when="now", message_id="genuine")).verdict == "accepted"
-        await self.judge(run.id)
+        await self.judge(run.id, "speaking")
         await run.cancel()
-        await self.judge(run.id, phases=())
+        await self.judge(run.id, "cancelling", phases=())
 
     async def start_runs(self, queue: str, genuine: dict[str, Any], each: int) -> None:
         """Starts runs with inputs of any kind; those that come to wait can be cancelled."""
@@ -122,7 +122,7 @@ class Fuzz:
         handle = self.client.get_workflow_handle(run_id)
         if (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
             await handle.cancel()
-            await self.judge(run_id, phases=(), retries=True)
+            await self.judge(run_id, "cancelling", phases=(), retries=True)
 
     async def enter_by_code(self, each: int, by_hand: int | None = None) -> None:
         """Lets models, tools and functions of the user say things: so many drawn ones, and those made by hand."""
