@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
+import time
 import uuid
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -12,12 +14,12 @@ from typing import Any
 import pytest
 
 from activities import patience
-from perdure import Agent, Runner, function_tool
+from perdure import Agent, RunCancelled, Runner, function_tool
 from perdure.blob_directory import DirectoryBlobStore
 from perdure.blobs import store_item
 from perdure.client.host import Host
 from perdure.connection import connect
-from perdure.contracts.run import RunInput
+from perdure.contracts.run import RunInput, RunSettings
 from perdure.run import Run
 from perdure.served import ServedAgents
 from perdure.testing import tool_call
@@ -52,7 +54,7 @@ def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Share:
 
 
 @contextlib.asynccontextmanager
-async def served(share: Share, agent: Agent[Any], *given: dict[str, Any]) -> AsyncGenerator[Run]:
+async def served(share: Share, agent: Agent[Any], *given: dict[str, Any], **settings: Any) -> AsyncGenerator[Run]:
     """A run under way on a worker that keeps its blobs in the share."""
     run_id = f"share-{uuid.uuid4().hex[:8]}"
     client, host = (await connect()).client, Host.current()
@@ -60,7 +62,7 @@ async def served(share: Share, agent: Agent[Any], *given: dict[str, Any]) -> Asy
     agents = ServedAgents()
     agents.serve([agent], asyncio.get_running_loop())
     async with build_worker(client, agents, share.store, WorkerSettings(run_id)):
-        wanted = RunInput(agent="Scripted", input=list(given))
+        wanted = RunInput(agent="Scripted", input=list(given), settings=RunSettings(**settings))
         await client.start_workflow("AgentRun", wanted, id=run_id, task_queue=run_id)
         yield await Runner.get(run_id)
 
@@ -131,3 +133,27 @@ async def test_after_ten_answers_that_could_not_be_written_the_run_is_paused(
         share.come_back()
         await run.resume(by="ana")
         assert (await run.result()).final_output == "." * LONG
+
+
+async def test_a_run_that_is_cancelled_while_it_writes_its_older_items_stops(
+    share: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, begun = share.store.put, threading.Event()
+
+    def slowly(data: bytes) -> str:
+        begun.set()
+        time.sleep(2.0)
+        return put(data)
+
+    @function_tool
+    async def read(page: int) -> str:
+        """Read a page."""
+        return str(page) * 30_000
+
+    monkeypatch.setattr(share.store, "put", slowly)
+    agent = scripted(*[tool_call("read", {"page": page}) for page in range(6)], "done", tools=[read])
+    async with served(share, agent, user("go"), history_events=20) as run:
+        assert await asyncio.to_thread(begun.wait, 60)
+        await run.cancel()
+        with pytest.raises(RunCancelled):
+            await asyncio.wait_for(run.result(), 30)
