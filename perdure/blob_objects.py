@@ -39,7 +39,7 @@ class ObjectBlobStore(KeptBlobs):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self._store = _opened(url)
+        self._store = _bucket(url)
 
     def _renewed(self, digest: str) -> bool:
         return False
@@ -49,9 +49,6 @@ class ObjectBlobStore(KeptBlobs):
 
     def _write(self, digest: str, kept: bytes) -> None:
         self._put(self._name(digest), kept)
-
-    def _write_anew(self, digest: str, kept: bytes) -> None:
-        self._write(digest, kept)
 
     def stored(self) -> Iterator[StoredBlob]:
         """All blobs that are there now."""
@@ -118,7 +115,7 @@ class ObjectBlobStore(KeptBlobs):
                 yield from page
 
 
-def _opened(url: str) -> ObjectStore:
+def _bucket(url: str) -> ObjectStore:
     try:
         from obstore.exceptions import BaseError
         from obstore.store import from_url

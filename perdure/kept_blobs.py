@@ -52,9 +52,17 @@ class KeptBlobs(ABC):
         if kept is None:
             raise BlobUnavailable(
                 f"The blob {digest} is not in {self.place}: every client and worker of a run must share one blob store "
-                f"(PERDURE_BLOBS), and blobs must be kept as long as the runs. Set it, or restore {self._name(digest)} "
-                "there."
+                f"(PERDURE_BLOBS), and blobs must be kept as long as the runs. Set it, or restore the file "
+                f"{self._name(digest)} there."
             )
+        return self._opened(digest, kept)
+
+    def _opened(self, digest: str, kept: bytes) -> bytes:
+        """What a blob holds, by what is kept of it.
+
+        Raises:
+            BlobUnavailable: It cannot be decrypted, or was changed.
+        """
         plain = decrypted(_payload(kept), keyring(), (_label(digest),))
         if is_rejected(plain):
             raise BlobUnavailable(f"The blob {self._where(digest)} {reason(plain)}.")
@@ -76,7 +84,7 @@ class KeptBlobs(ABC):
             kept = self._read(digest)
         if kept is None or has_the_first_key(kept):
             return False
-        anew = _kept(digest, self.get(digest))
+        anew = _kept(digest, self._opened(digest, kept))
         with self._at_work(writing=True):
             self._write_anew(digest, anew)
         return True
@@ -117,9 +125,9 @@ class KeptBlobs(ABC):
             OSError: It cannot be kept now.
         """
 
-    @abstractmethod
     def _write_anew(self, digest: str, kept: bytes) -> None:
         """As `_write`, of a blob that is there and no more needed than before."""
+        self._write(digest, kept)
 
     @abstractmethod
     def stored(self) -> Iterator[StoredBlob]:

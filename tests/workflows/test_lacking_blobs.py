@@ -65,7 +65,7 @@ def blobs_of(home: Path) -> dict[str, Path]:
 SHA256 = 64  # digits; what else lies there is no blob
 HARM = pytest.mark.parametrize(
     ("harm", "said"),
-    [(delete, "is not in .* restore .* there"), (tamper, "was changed: .* Restore it from a copy")],
+    [(delete, "is not in .* restore the file"), (tamper, "was changed: .* Restore it from a copy")],
 )
 
 
